@@ -1,0 +1,1 @@
+"""Who may come in: tenants, the connections of identity providers, and their tokens."""

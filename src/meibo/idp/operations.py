@@ -1,0 +1,284 @@
+"""A PATCH message, its vendor's departures undone (RFC 7644 §3.5.2)."""
+
+from typing import Final
+
+from meibo.idp import quirks
+from meibo.idp.json_text import read_json_text
+from meibo.idp.paths import Target, locate
+from meibo.idp.quirks import Tolerance
+from meibo.idp.resources import Extension, layout_of, undo_extension
+from meibo.idp.values import Shape, key_of, undo_single, undo_value
+from meibo.scim import urns
+from meibo.scim.parser import shown
+from meibo.scim.patch import MAX_OPERATIONS
+from meibo.scim.schema import Json, JsonObject, ResourceType
+
+# So many ignored paths are kept for the log.
+_IGNORED_PATHS: Final = 100
+_MEMBERS: Final = frozenset({"op", "path", "value"})
+_OPS: Final = frozenset({"add", "remove", "replace"})
+
+
+def undo_patch(
+    message: Json,
+    resource_type: ResourceType,
+    own_id: str,
+    tolerance: Tolerance,
+    ignored: list[str],
+) -> Json:
+    """The message made right; the very same object when nothing has to be done to it.
+
+    ``own_id`` is the id of the resource to change. Paths and keys of attributes that are not kept
+    here are taken out and noted in ``ignored``.
+    """
+    if not isinstance(message, dict):
+        return message
+    key = key_of(message, "Operations")
+    operations = None if key is None else message[key]
+    undone = operations
+    if isinstance(operations, list):
+        if not operations:
+            tolerance.undoes(quirks.EMPTY_OPERATIONS)
+        elif len(operations) <= MAX_OPERATIONS:  # more are refused anyway
+            undone = _Undoing(resource_type, own_id, tolerance, ignored).operations(operations)
+    schemas_key = key_of(message, "schemas")
+    schemas = None if schemas_key is None else message[schemas_key]
+    respell = not _names_patch_op(schemas) and tolerance.undoes(quirks.WRONG_SCHEMAS)
+    if undone is operations and not respell:
+        return message
+    result = dict(message)
+    if key is not None:
+        result[key] = undone
+    if respell:
+        result[schemas_key or "schemas"] = [urns.PATCH_OP]
+    return result
+
+
+def _names_patch_op(schemas: Json) -> bool:
+    if schemas == [urns.PATCH_OP]:
+        return True
+    if not isinstance(schemas, list) or len(schemas) != 1:
+        return False
+    urn = schemas[0]
+    return isinstance(urn, str) and urn.lower() == urns.PATCH_OP.lower()
+
+
+class _Undoing:
+    """Goes through the operations of one message.
+
+    What takes an operation gives the operations to put in its place, none at all to leave it out,
+    or None to keep it as it is.
+    """
+
+    def __init__(
+        self, resource_type: ResourceType, own_id: str, tolerance: Tolerance, ignored: list[str]
+    ) -> None:
+        self._resource_type = resource_type
+        self._own_id = own_id
+        self._tolerance = tolerance
+        self._ignored = ignored
+
+    def operations(self, operations: list[Json]) -> list[Json]:
+        """All operations made right; the same list when nothing is changed."""
+        changed: list[Json] | None = None
+        for place, each in enumerate(operations):
+            undone = self._operation(each) if isinstance(each, dict) else None
+            if undone is not None:
+                if changed is None:
+                    changed = operations[:place]
+                changed.extend(undone)
+            elif changed is not None:
+                changed.append(each)
+        return operations if changed is None else changed
+
+    def _operation(self, operation: JsonObject) -> list[JsonObject] | None:
+        if not operation.keys() <= _MEMBERS:
+            operation = {key.lower(): value for key, value in operation.items()}
+        op, path, value = operation.get("op"), operation.get("path"), operation.get("value")
+        if not isinstance(op, str) or op.lower() not in _OPS:
+            return None
+        if op.lower() == "remove":
+            return self._remove(op, path, value) if isinstance(path, str) else None
+        if "value" not in operation:
+            return None
+        if isinstance(path, str):
+            return self._set(op, path, value)
+        return self._without_path(op, value) if path is None else None
+
+    # -- with a path -----------------------------------------------------------------------------
+
+    def _remove(self, op: str, path: str, value: Json) -> list[JsonObject] | None:
+        target = self._target(path)
+        if target is None:
+            return [] if self._leaves_out(path) else None
+        undone = value if value is None else self._listed(target, value)
+        if undone is value and not target.respelt:
+            return None
+        result: JsonObject = {"op": op, "path": target.path}
+        if undone is not None:
+            result["value"] = undone
+        return [result]
+
+    def _set(self, op: str, path: str, value: Json) -> list[JsonObject] | None:
+        """An ``add`` or ``replace``."""
+        target = self._target(path)
+        if target is None:
+            return [] if self._leaves_out(path) else None
+        tolerance, shape = self._tolerance, target.shape
+        undone = value
+        if target.extension is not None:
+            undone = self._extension(target.extension, value)
+        elif shape is not None and value is not None:
+            if value.__class__ is not shape.plain or value == "":
+                undone = self._named_again(shape, value)
+                if target.kind == "elements":
+                    undone = undo_single(shape, undone, tolerance)
+                else:
+                    undone = undo_value(shape, undone, tolerance)
+            if (
+                target.creates
+                and undone is not None
+                and op.lower() == "replace"
+                and tolerance.undoes(quirks.REPLACE_CREATES)
+            ):
+                return [{"op": "add", "path": target.path, "value": undone}]
+        if undone is value and not target.respelt:
+            return None
+        return [{"op": op, "path": target.path, "value": undone}]
+
+    def _target(self, path: str) -> Target | None:
+        """What a path leads to; None where there is nothing to be made right."""
+        target = locate(path, self._resource_type)
+        if target.shape is None and target.extension is None:
+            return None
+        if target.respelt and not all(map(self._tolerance.undoes, target.respelt)):
+            return None
+        return target
+
+    def _leaves_out(self, path: str) -> bool:
+        """Whether the path names an attribute that is not kept here; if so, it is noted."""
+        if locate(path, self._resource_type).kind != "unknown":
+            return False
+        if not self._tolerance.undoes(quirks.UNKNOWN_ATTRIBUTE):
+            return False
+        self._ignore(path)
+        return True
+
+    def _listed(self, target: Target, value: Json) -> Json:
+        """The list of elements that a ``remove`` names, made right.
+
+        None of them is cleared or left out: "remove these" must not become "remove fewer", let
+        alone "remove all".
+        """
+        shape = target.shape
+        if target.kind != "attribute" or shape is None or not shape.attribute.multi_valued:
+            return value
+        careful = self._tolerance.without(
+            quirks.EMPTY_STRING, quirks.EMPTY_ELEMENT, quirks.SEVERAL_PRIMARIES
+        )
+        return undo_value(shape, self._named_again(shape, value), careful)
+
+    def _named_again(self, shape: Shape, value: Json) -> Json:
+        if isinstance(value, dict) and len(value) == 1:
+            ((key, inner),) = value.items()
+            name = shape.attribute.name.lower()
+            if key.lower() == name and name not in shape.parts:
+                if self._tolerance.undoes(quirks.VALUE_NAMED_AGAIN):
+                    return inner
+        return value
+
+    def _extension(self, extension: Extension, value: Json) -> Json:
+        """All of an extension made right, without the attributes that it does not have."""
+        if value is None:
+            return None
+        undone = undo_extension(extension, value, self._tolerance)
+        if not isinstance(undone, dict):
+            return undone
+        unknown = [key for key in undone if key.lower() not in extension.names]
+        if not unknown or not self._tolerance.undoes(quirks.UNKNOWN_ATTRIBUTE):
+            return undone
+        for key in unknown:
+            self._ignore(f"{extension.urn}:{key}")
+        return {key: inner for key, inner in undone.items() if key not in unknown}
+
+    # -- without a path --------------------------------------------------------------------------
+
+    def _without_path(self, op: str, value: Json) -> list[JsonObject] | None:
+        """The value's attributes, in the order in which they were named.
+
+        Those with their plain names stay together in one operation; the others become operations
+        with a path.
+        """
+        members = self._object(value)
+        if members is None:
+            return None
+        layout = layout_of(self._resource_type)
+        changed = members is not value
+        result: list[JsonObject] = []
+        together: JsonObject = {}
+        for key, found in members.items():
+            name = key.lower()
+            part = layout.parts.get(name)
+            undone = found
+            if part is not None:
+                if found is not None and (found.__class__ is not part.plain or found == ""):
+                    undone = undo_value(part, found, self._tolerance)
+            elif (extension := layout.extensions.get(name)) is not None:
+                undone = self._extension(extension, found)
+            elif name in layout.others:
+                if self._repeats(name, found):
+                    changed = True
+                    continue
+            elif (apart := self._at_key(op, key, found)) is not None:
+                if together and apart:
+                    result.append({"op": op, "value": together})
+                    together = {}
+                result.extend(apart)
+                changed = True
+                continue
+            changed = changed or undone is not found
+            together[key] = undone
+        if not changed:
+            return None
+        if together:
+            result.append({"op": op, "value": together})
+        return result
+
+    def _object(self, value: Json) -> JsonObject | None:
+        tolerance = self._tolerance
+        match value:
+            case dict():
+                return value
+            case str() if (inner := read_json_text(value)) is not None:
+                return self._object(inner) if tolerance.undoes(quirks.JSON_TEXT) else None
+            case [dict() as inner] if tolerance.undoes(quirks.WRAPPED_VALUE):
+                return inner
+            case _:
+                return None
+
+    def _repeats(self, name: str, value: Json) -> bool:
+        """Whether what is the server's only says again what the resource has."""
+        own = name in ("schemas", "meta") or (name == "id" and value == self._own_id)
+        return own and self._tolerance.undoes(quirks.REPEATED_ID)
+
+    def _at_key(self, op: str, key: str, value: Json) -> list[JsonObject] | None:
+        """The operations for a key that is no attribute's plain name; None to leave it there."""
+        target = locate(key, self._resource_type)
+        # A key with a filter in it was meant as a path, and is refused if it is none.
+        if target.kind == "unknown" or (target.kind == "malformed" and "[" not in key):
+            if not self._tolerance.undoes(quirks.UNKNOWN_ATTRIBUTE):
+                return None
+            self._ignore(key)
+            return []
+        if target.shape is None and target.extension is None:
+            return None
+        is_path = any(each in key for each in ".:[")
+        if is_path and not self._tolerance.undoes(quirks.FLATTENED_KEYS):
+            return None
+        undone = self._set(op, key, value)
+        return [{"op": op, "path": key, "value": value}] if undone is None else undone
+
+    def _ignore(self, path: str) -> None:
+        text = path if len(path) <= 128 and path.isprintable() else shown(path)
+        if len(self._ignored) < _IGNORED_PATHS and text not in self._ignored:
+            self._ignored.append(text)

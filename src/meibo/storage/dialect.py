@@ -1,0 +1,50 @@
+"""The few places where SQLite and PostgreSQL want different text.
+
+Statements are written once, with ``:name`` parameters. What cannot be the same is a named piece of
+SQL here; a statement is never rewritten.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, LiteralString
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Pieces of SQL that stand in statements as ``{tx.dialect.name}``."""
+
+    engine: Literal["sqlite", "postgresql"]
+    next_change: LiteralString
+    """The next number of ``changes``."""
+    next_audit: LiteralString
+    """The next number of ``audit``."""
+    each_id: LiteralString
+    """A relation with one column ``value``: the strings of the JSON array ``:ids``."""
+    groups_of_user: LiteralString
+    """JSON text: ``[{"value": id, "display": name}, ...]`` of the groups of user ``u``, or NULL."""
+
+
+SQLITE = Dialect(
+    engine="sqlite",
+    next_change="(SELECT coalesce(max(sequence), 0) + 1 FROM changes WHERE tenant = :tenant)",
+    next_audit="(SELECT coalesce(max(sequence), 0) + 1 FROM audit WHERE tenant = :tenant)",
+    each_id="(SELECT value FROM json_each(:ids))",
+    groups_of_user="""(
+        SELECT json_group_array(json_object('value', g.id, 'display', g.display_name) ORDER BY g.id)
+          FROM memberships m
+          JOIN groups g ON g.tenant = m.tenant AND g.id = m.group_id AND g.removed IS NULL
+         WHERE m.tenant = u.tenant AND m.member_id = u.id
+        HAVING count(*) > 0)""",
+)
+
+POSTGRESQL = Dialect(
+    engine="postgresql",
+    next_change="nextval('change_sequence')",
+    next_audit="nextval('change_sequence')",
+    each_id="(SELECT value FROM json_array_elements_text(CAST(:ids AS json)) AS each(value))",
+    groups_of_user="""(
+        SELECT CAST(json_agg(
+                   json_build_object('value', g.id, 'display', g.display_name) ORDER BY g.id) AS text)
+          FROM memberships m
+          JOIN groups g ON g.tenant = m.tenant AND g.id = m.group_id AND g.removed IS NULL
+         WHERE m.tenant = u.tenant AND m.member_id = u.id)""",
+)

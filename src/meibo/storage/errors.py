@@ -1,0 +1,36 @@
+"""What storage raises; ``directory`` and ``access`` turn the first two into SCIM errors.
+
+    StorageError
+      UniqueViolation       a value that must be unique is in use; names the constraint
+      VersionConflict       the row has changed since it was read; the operation is run again
+      DatabaseUnavailable   the database does not answer, is full or broken: 503, try again
+      SchemaMismatch        the database is older or newer than this program
+"""
+
+
+class StorageError(Exception):
+    """Base of everything that storage raises on purpose."""
+
+
+class UniqueViolation(StorageError):
+    """A value that must be unique is in use.
+
+    Args:
+        constraint: the unique index's name, as in the migrations, on both engines.
+    """
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(constraint)
+        self.constraint = constraint
+
+
+class VersionConflict(StorageError):
+    """A guarded statement found no row: it was changed or removed by somebody else meanwhile."""
+
+
+class DatabaseUnavailable(StorageError):
+    """The database cannot be reached or written to for the moment."""
+
+
+class SchemaMismatch(StorageError):
+    """The database's schema is not the one that this program was made for."""

@@ -1,0 +1,39 @@
+-- The provisioning log. On SQLite a file of its own, on PostgreSQL beside the directory.
+
+CREATE TABLE requests (
+    tenant         BIGINT   NOT NULL,
+    id             TEXT     NOT NULL,
+    at             BIGINT   NOT NULL,
+    connection     BIGINT   NOT NULL,
+    token          TEXT     NOT NULL,
+    method         TEXT     NOT NULL,
+    target         TEXT     NOT NULL,
+    action         TEXT     NOT NULL,
+    resource_type  TEXT,
+    resource_id    TEXT,
+    resource_name  TEXT,
+    status         SMALLINT NOT NULL,
+    scim_type      TEXT,
+    detail         TEXT,
+    quirks         TEXT,
+    ignored        TEXT,
+    microseconds   BIGINT   NOT NULL,
+    address        TEXT     NOT NULL,
+    user_agent     TEXT     NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+CREATE INDEX requests_at ON requests (tenant, at);
+CREATE INDEX requests_resource ON requests (tenant, resource_id, at);
+
+-- Log-ins that were refused, collapsed per address, reason, token and minute. The tenant is the one
+-- that the URL names; a token is named only when its key id is known.
+CREATE TABLE refused_logins (
+    slug        TEXT     NOT NULL,
+    minute      BIGINT   NOT NULL,
+    address     TEXT     NOT NULL,
+    reason      TEXT     NOT NULL,
+    token       TEXT     NOT NULL,
+    times       BIGINT   NOT NULL,
+    user_agent  TEXT     NOT NULL,
+    PRIMARY KEY (slug, minute, address, reason, token)
+);

@@ -1,0 +1,110 @@
+"""The provisioning log: a row for each SCIM request, and log-ins that were refused."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from meibo.storage.database import Statement, Transaction
+
+
+class LoggedRequest(NamedTuple):
+    """One SCIM request. ``quirks`` and ``ignored`` are comma-separated names; times in microseconds."""
+
+    tenant: int
+    id: str
+    at: int
+    connection: int
+    token: str
+    method: str
+    target: str
+    action: str
+    resource_type: str | None
+    resource_id: str | None
+    resource_name: str | None
+    status: int
+    scim_type: str | None
+    detail: str | None
+    quirks: str | None
+    ignored: str | None
+    microseconds: int
+    address: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLogin:
+    """A request without accepted credentials, collapsed with its like of the same minute."""
+
+    slug: str
+    minute: int
+    address: str
+    reason: str
+    token: str
+    user_agent: str
+
+
+COLUMNS = (
+    "tenant",
+    "id",
+    "at",
+    "connection",
+    "token",
+    "method",
+    "target",
+    "action",
+    "resource_type",
+    "resource_id",
+    "resource_name",
+    "status",
+    "scim_type",
+    "detail",
+    "quirks",
+    "ignored",
+    "microseconds",
+    "address",
+    "user_agent",
+)
+
+
+async def append(tx: Transaction, entries: Sequence[LoggedRequest]) -> None:
+    """Adds rows, in the order of COLUMNS."""
+    await tx.append("requests", COLUMNS, entries)
+
+
+def refused(login: RefusedLogin, times: int) -> Statement:
+    """Counts refused log-ins of one kind."""
+    return Statement(
+        """
+        INSERT INTO refused_logins (slug, minute, address, reason, token, times, user_agent)
+        VALUES (:slug, :minute, :address, :reason, :token, :times, :user_agent)
+        ON CONFLICT (slug, minute, address, reason, token)
+        DO UPDATE SET times = refused_logins.times + excluded.times
+        """,
+        {
+            "slug": login.slug,
+            "minute": login.minute,
+            "address": login.address,
+            "reason": login.reason,
+            "token": login.token,
+            "times": times,
+            "user_agent": login.user_agent,
+        },
+    )
+
+
+async def latest(tx: Transaction, tenant: int, *, count: int) -> list[LoggedRequest]:
+    """The latest ``count`` requests, newest first."""
+    rows = await tx.all(
+        """
+        SELECT tenant, id, at, connection, token, method, target, action, resource_type,
+               resource_id, resource_name, status, scim_type, detail, quirks, ignored,
+               microseconds, address, user_agent
+          FROM requests
+         WHERE tenant = :tenant
+         ORDER BY at DESC, id DESC
+         LIMIT :count
+        """,
+        tenant=tenant,
+        count=count,
+    )
+    return [LoggedRequest(*row) for row in rows]

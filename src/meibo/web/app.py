@@ -1,0 +1,118 @@
+"""The ASGI application: SCIM by its raw path, everything else by Starlette."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from meibo.access.authentication import Authenticator
+from meibo.storage.database import Database, Transaction
+from meibo.storage.errors import StorageError
+from meibo.web.limits import RateLimits
+from meibo.web.metrics import Metrics
+from meibo.web.scim.application import ScimApplication
+from meibo.web.scim.request_log import RequestLog
+
+LAST_USED_SECONDS = 5.0
+DEFAULT_TENANT = "default"
+
+_SCIM = "/scim/v2"
+_TENANT = re.compile(r"(/t/([^/]{1,64})/scim/v2)(/.*)?", re.DOTALL)
+
+
+class Application:
+    """The whole service on an open database."""
+
+    def __init__(self, database: Database, *, public_url: str, rate_limit: int | None) -> None:
+        self._database = database
+        self._authenticator = Authenticator(database)
+        self._log = RequestLog(database)
+        self._metrics = Metrics()
+        self._scim = ScimApplication(
+            database,
+            self._authenticator,
+            self._log,
+            RateLimits(rate_limit),
+            self._metrics,
+            public_url,
+        )
+        self._pages: ASGIApp = Starlette(
+            routes=[
+                Route("/health/live", self._live),
+                Route("/health/ready", self._ready),
+                Route("/metrics", self._exposed_metrics),
+            ],
+            lifespan=self._lifespan,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request, or takes part in the server's start and stop."""
+        if scope["type"] == "http":
+            # As it came over the wire, not decoded: no %2e and no second slash is anything but
+            # itself, for whoever checks the credentials and for whoever routes.
+            path = scope["raw_path"].decode("latin-1")
+            if path.startswith(_SCIM) and path[len(_SCIM) : len(_SCIM) + 1] in ("", "/"):
+                await self._scim(
+                    scope,
+                    receive,
+                    send,
+                    slug=DEFAULT_TENANT,
+                    prefix=_SCIM,
+                    path=path[len(_SCIM) :],
+                )
+                return
+            if path.startswith("/t/"):
+                match = _TENANT.fullmatch(path)
+                if match is not None:
+                    await self._scim(
+                        scope,
+                        receive,
+                        send,
+                        slug=match[2],
+                        prefix=match[1],
+                        path=match[3] or "",
+                    )
+                    return
+        await self._pages(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        tasks = [
+            asyncio.create_task(self._log.run(), name="request log"),
+            asyncio.create_task(self._note_last_use(), name="last use of tokens"),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._log.flush()
+            await self._authenticator.flush()
+
+    async def _note_last_use(self) -> None:
+        while True:
+            await asyncio.sleep(LAST_USED_SECONDS)
+            await self._authenticator.flush()
+
+    async def _live(self, _: Request) -> Response:
+        return PlainTextResponse("alive")
+
+    async def _ready(self, _: Request) -> Response:
+        async def ask(tx: Transaction) -> None:
+            await tx.one("SELECT 1")
+
+        try:
+            await self._database.read(ask)
+        except StorageError:
+            return JSONResponse({"ready": False, "database": "unavailable"}, status_code=503)
+        return JSONResponse({"ready": True, "database": "available"})
+
+    async def _exposed_metrics(self, _: Request) -> Response:
+        return Response(self._metrics.text(), media_type="text/plain; version=0.0.4")

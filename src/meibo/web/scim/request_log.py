@@ -1,0 +1,83 @@
+"""The provisioning log's writer: rows gather in memory and are stored a few times a second.
+
+A crash loses the rows of the last moment, never a change: the directory's own record of what changed
+is in the transaction of the change (``directory.changes``).
+"""
+
+import asyncio
+from collections import Counter, deque
+
+import structlog
+
+from meibo.clock import MICROSECONDS
+from meibo.storage import requests
+from meibo.storage.database import Database, Transaction
+from meibo.storage.errors import StorageError
+from meibo.storage.requests import LoggedRequest, RefusedLogin
+
+FLUSH_SECONDS = 0.25
+BATCH_ROWS = 200  # one batch holds up the event loop for about a millisecond on SQLite
+MOST_WAITING = 100_000
+
+_log = structlog.get_logger(__name__)
+
+
+class RequestLog:
+    """Takes log rows and stores them in the background."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database.log
+        self._rows: deque[LoggedRequest] = deque(maxlen=MOST_WAITING)
+        self._refused: Counter[RefusedLogin] = Counter()
+
+    def add(self, row: LoggedRequest) -> None:
+        """Queues a request's row."""
+        self._rows.append(row)
+
+    def refuse(
+        self, slug: str, at: int, address: str, reason: str, token: str, user_agent: str
+    ) -> None:
+        """Counts a refused log-in; those of one kind within a minute are one row."""
+        if len(self._refused) < MOST_WAITING:
+            minute = at // (60 * MICROSECONDS)
+            self._refused[RefusedLogin(slug, minute, address, reason, token, user_agent)] += 1
+
+    async def run(self) -> None:
+        """Stores what has gathered, for ever."""
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            try:
+                await self.flush()
+            except StorageError as error:
+                _log.warning("request_log_unavailable", error=repr(error), waiting=len(self._rows))
+                await asyncio.sleep(1)
+
+    async def flush(self) -> None:
+        """Stores what has gathered; rows that cannot be stored now stay for the next time.
+
+        Raises:
+            DatabaseUnavailable: the log cannot be written to.
+        """
+        while self._rows:
+            batch = [self._rows.popleft() for _ in range(min(BATCH_ROWS, len(self._rows)))]
+            try:
+                await self._store(batch)
+            except StorageError:
+                self._rows.extendleft(reversed(batch))
+                raise
+        if self._refused:
+            refused, self._refused = self._refused, Counter()
+            try:
+                await self._store_refused(refused)
+            except StorageError:
+                self._refused.update(refused)
+                raise
+
+    async def _store(self, batch: list[LoggedRequest]) -> None:
+        await self._database.write(lambda tx: requests.append(tx, batch))
+
+    async def _store_refused(self, refused: Counter[RefusedLogin]) -> None:
+        async def write(tx: Transaction) -> None:
+            await tx.write(*[requests.refused(login, times) for login, times in refused.items()])
+
+        await self._database.write(write)

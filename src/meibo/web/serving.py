@@ -1,0 +1,139 @@
+"""Serve the application: open the database, bind the address, run one process or several."""
+
+import asyncio
+import contextlib
+import multiprocessing
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+import structlog
+
+from meibo.storage.engine import open_database, sqlite_path
+from meibo.storage.sqlite import serving_lock
+from meibo.web.app import Application
+from meibo.web.http_server import build_server
+
+RESTART_SECONDS = 1.0  # between the end of a worker process and its successor's start
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What a serving process has to know.
+
+    ``public_url`` is how clients reach the service, without a slash at its end; ``rate_limit`` is in
+    requests/s for each connection, None for none.
+    """
+
+    database: str
+    host: str
+    port: int
+    public_url: str
+    workers: int = 1
+    rate_limit: int | None = 100
+    migrate: bool | None = None
+
+
+def serve(serving: Serving) -> None:
+    """Serves until SIGTERM or SIGINT, then answers what has begun and returns.
+
+    Raises:
+        ValueError: the database's URL is none, or it cannot be served by several processes.
+        DatabaseUnavailable, SchemaMismatch: from ``open_database``, or another process serves it.
+        OSError: the address cannot be listened on.
+    """
+    configure_logging()
+    path = sqlite_path(serving.database)
+    if path is not None and serving.workers > 1:
+        raise ValueError("SQLite is served by one process; more than one worker needs PostgreSQL")
+    with contextlib.ExitStack() as stack:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(serving_lock(path))
+        listening = stack.enter_context(_listening(serving.host, serving.port))
+        if serving.workers == 1:
+            asyncio.run(_serve(serving, listening))
+        else:
+            _supervise(serving, listening)
+
+
+def configure_logging() -> None:
+    """One line of JSON an event on standard error; on a terminal, text for people."""
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+async def _serve(serving: Serving, listening: socket.socket) -> None:
+    database = await open_database(serving.database, migrate=serving.migrate)
+    try:
+        app = Application(
+            database, public_url=serving.public_url, rate_limit=serving.rate_limit
+        )
+        server = build_server(app, host=serving.host, port=serving.port)
+        _log.info("serving", url=serving.public_url, host=serving.host, port=serving.port)
+        await server.serve(sockets=[listening])
+    finally:
+        await database.close()
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=2048) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+def _work(serving: Serving, listening: socket.socket) -> None:
+    configure_logging()
+    asyncio.run(_serve(serving, listening))
+
+
+def _supervise(serving: Serving, listening: socket.socket) -> None:
+    """Keeps as many processes as wanted on one listening socket until it is told to stop."""
+    # The workers find the schema as it should be, and a wrong one is told once.
+    asyncio.run(_check(serving))
+    context = multiprocessing.get_context("spawn")
+    stopping = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    workers: list[multiprocessing.process.BaseProcess] = []
+    while not stopping:
+        workers = [each for each in workers if each.is_alive()]
+        while len(workers) < serving.workers:
+            worker = context.Process(target=_work, args=(serving, listening))
+            worker.start()
+            workers.append(worker)
+        time.sleep(RESTART_SECONDS)
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join()
+
+
+async def _check(serving: Serving) -> None:
+    await (await open_database(serving.database, migrate=serving.migrate)).close()
