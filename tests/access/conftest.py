@@ -1,7 +1,9 @@
-"""A database with the default tenant, and the acts of administrators in short."""
+"""A tenant of each test's own, and the acts of administrators in short."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -12,6 +14,7 @@ from meibo.storage import audit as audit_rows
 from meibo.storage.audit import AuditRow
 from meibo.storage.database import Database, Transaction
 from meibo.storage.engine import open_database
+from tests.postgres import PostgresCluster
 
 T = TypeVar("T")
 
@@ -28,10 +31,12 @@ class House:
     tenant: int
     now: int = START
     by: str = "CLI (tester)"
-    slug: str = tenants.DEFAULT_TENANT
+    slug: str = ""
     seen: list[str] = field(default_factory=list)
 
-    async def write(self, operation: Callable[..., Awaitable[T]], *arguments: Any, **named: Any) -> T:
+    async def write(
+        self, operation: Callable[..., Awaitable[T]], *arguments: Any, **named: Any
+    ) -> T:
         async def run(tx: Transaction) -> T:
             return await operation(tx, self.tenant, *arguments, by=self.by, now=self.now, **named)
 
@@ -59,13 +64,30 @@ class House:
         await self.write(attributes.add, name, type)
 
 
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def shared_postgres_url(postgres_server: PostgresCluster) -> Iterator[str]:
+    """A database that many tests share, each as a tenant: to make one takes a second."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def shared_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/meibo.sqlite3"
+    return request.getfixturevalue("shared_postgres_url")
+
+
 @pytest.fixture
-async def house(database_url: str) -> AsyncIterator[House]:
-    database = await open_database(database_url, migrate=True)
-    tenant = await database.write(
-        lambda tx: tenants.ensure_default(tx, by="CLI (tester)", now=START)
-    )
-    house = House(database, tenant.id)
+async def house(shared_database_url: str) -> AsyncIterator[House]:
+    database = await open_database(shared_database_url, migrate=True)
+    slug = f"house-{next(_numbers)}"
+    tenant = await database.write(lambda tx: tenants.create(tx, slug, by="CLI (tester)", now=START))
+    house = House(database, tenant.id, slug=slug)
     await house.audit()
     yield house
     await database.close()

@@ -63,7 +63,8 @@ async def test_the_first_token_makes_the_connection(house: House) -> None:
     assert (token.slot, token.status, token.description) == (1, "active", "for Tokyo")
     assert token.expires == house.now + 365 * DAY
     assert token.created_by == "CLI (tester)"
-    connection, created = await house.audit()
+    # Within one write the order of the rows has no meaning.
+    connection, created = sorted(await house.audit(), key=lambda row: row.event)
     assert (connection.event, connection.subject) == ("Connection Created", "entra")
     assert (created.event, created.subject, created.actor, created.at) == (
         "SCIM Token Created",
@@ -90,7 +91,8 @@ async def test_only_a_hash_of_the_secret_is_stored(house: House) -> None:
 async def test_a_token_can_be_made_to_live_for_ever(house: House) -> None:
     issued = await house.generate(life=None)
     assert issued.token.row.expires is None
-    assert audit.details_of((await house.audit())[-1])["Expires"] == "never"
+    details = [audit.details_of(row) for row in await house.audit()]
+    assert [each["Expires"] for each in details if "Expires" in each] == ["never"]
 
 
 async def test_the_third_token_is_refused_with_the_names_of_both(house: House) -> None:
@@ -155,7 +157,9 @@ async def test_twenty_at_once_make_exactly_two(house: House) -> None:
 @pytest.mark.parametrize(
     "named, why",
     [
-        pytest.param({"vendor": "okta", "connection": "entra"}, "of the vendor 'entra'", id="vendor"),
+        pytest.param(
+            {"vendor": "okta", "connection": "entra"}, "of the vendor 'entra'", id="vendor"
+        ),
         pytest.param({"vendor": "entra", "strict": True}, "exists already", id="strict later"),
         pytest.param({"vendor": "entra", "life": DAY - 1}, "1 to 3650 days", id="too short"),
         pytest.param({"vendor": "entra", "life": 3_651 * DAY}, "1 to 3650 days", id="too long"),
@@ -260,7 +264,9 @@ async def test_an_old_secret_cannot_live_for_ever(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "act", [tokens.activate, tokens.deactivate, tokens.renew, tokens.delete], ids=lambda a: a.__name__
+    "act",
+    [tokens.activate, tokens.deactivate, tokens.renew, tokens.delete],
+    ids=lambda a: a.__name__,
 )
 async def test_a_deleted_token_stays_deleted(house: House, act: object) -> None:
     token = (await house.generate()).token.id

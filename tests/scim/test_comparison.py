@@ -1,6 +1,8 @@
 """When two values are the same: folding, instants and the comparable form of every type."""
 
 import sys
+import time
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -58,6 +60,37 @@ def test_folding_twice_changes_nothing_for_any_code_point() -> None:
 @given(st.text())
 def test_folding_twice_changes_nothing_for_any_text(text: str) -> None:
     assert fold(fold(text)) == fold(text)
+
+
+MARKS = "\u0300\u0316\u0334\u0345\u3099\u0f73\u0344\uff9e\u0f71"
+
+
+@given(st.text(st.sampled_from("aAé가ｶﾞς" + MARKS), min_size=60, max_size=200))
+def test_long_text_is_normalized_as_short_text_is(text: str) -> None:
+    wanted = text
+    for _ in range(4):
+        wanted = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", wanted).casefold())
+    assert fold(text) == wanted
+    assert fold(fold(text)) == fold(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("a" + "\u0300" * 50_000 + "\u0316" * 50_000, id="marks-in-the-wrong-order"),
+        pytest.param("\u0300\u0316" * 50_000, id="marks-in-turn"),
+        pytest.param("\u0f73" * 50_000, id="marks-that-decompose"),
+        pytest.param("\uff9e\u0300" * 50_000, id="compatibility-marks"),
+        pytest.param("\u0345\u0334" * 50_000, id="marks-that-fold-to-letters"),
+        pytest.param("\ufdfa" * 20_000, id="one-character-that-becomes-18"),
+        pytest.param("a\u0300" * 50_000, id="letters-with-marks"),
+        pytest.param("\u1100\u1161" * 50_000, id="hangul"),
+    ],
+)
+def test_hostile_text_is_folded_in_linear_time(text: str) -> None:
+    before = time.process_time()
+    fold(text)
+    assert time.process_time() - before < 1.5
 
 
 @given(st.text(), st.sampled_from([str.upper, str.lower, str.casefold]))

@@ -39,11 +39,29 @@ def test_equal_arguments_give_one_instance() -> None:
 
 def test_the_user_has_all_attributes_of_the_rfc() -> None:
     names = [each.name for each in user_type().schema.attributes]
-    assert names == (
-        "userName name displayName nickName profileUrl title userType preferredLanguage locale "
-        "timezone active password emails phoneNumbers ims photos addresses groups entitlements "
-        "roles x509Certificates"
-    ).split()
+    assert names == [
+        "userName",
+        "name",
+        "displayName",
+        "nickName",
+        "profileUrl",
+        "title",
+        "userType",
+        "preferredLanguage",
+        "locale",
+        "timezone",
+        "active",
+        "password",
+        "emails",
+        "phoneNumbers",
+        "ims",
+        "photos",
+        "addresses",
+        "groups",
+        "entitlements",
+        "roles",
+        "x509Certificates",
+    ]
 
 
 def test_the_custom_extension_is_there_only_with_attributes() -> None:

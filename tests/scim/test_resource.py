@@ -26,6 +26,10 @@ def user(**attributes: Json) -> JsonObject:
     return {"schemas": [urns.USER], "userName": "anne", **attributes}
 
 
+def extended(urn: str, **attributes: Json) -> JsonObject:
+    return user(**{urn: attributes})
+
+
 def checked(body: Json, resource_type: ResourceType = USER) -> JsonObject:
     return check(body, resource_type).resource
 
@@ -74,11 +78,14 @@ def test_null_and_empty_are_unassigned(attributes: JsonObject) -> None:
 
 
 def test_what_the_server_decides_is_dropped_without_a_word() -> None:
+    manager: JsonObject = {
+        urns.ENTERPRISE_USER: {"manager": {"value": "m", "displayName": 1, "$ref": None}}
+    }
     body = user(
         id="x",
         meta={"resourceType": 5},
         groups=[{"value": "g"}],
-        **{urns.ENTERPRISE_USER: {"manager": {"value": "m", "displayName": 1, "$ref": None}}},
+        **manager,
     )
     result = check(body, USER)
     assert result.ignored == []
@@ -189,7 +196,7 @@ def test_a_value_of_the_wrong_kind_is_refused_by_its_path(
     ],
 )
 def test_custom_values_are_kept_as_sent(name: str, value: Json) -> None:
-    body = user(**{urns.CUSTOM_USER: {name.upper(): value}})
+    body = extended(urns.CUSTOM_USER, **{name.upper(): value})
     assert checked(body)[urns.CUSTOM_USER] == {name: value}
 
 
@@ -327,19 +334,19 @@ def test_schemas_must_be_right_only_when_strict(schemas: Json, error: type[ScimE
 
 
 def test_an_extension_that_schemas_does_not_name_is_kept_and_one_it_names_in_vain_is_not() -> None:
-    body = user(**{urns.CUSTOM_USER: {"badge": "7"}})
+    body = extended(urns.CUSTOM_USER, badge="7")
     body["schemas"] = [urns.USER, urns.ENTERPRISE_USER]
     assert checked(body)["schemas"] == [urns.USER, urns.CUSTOM_USER]
 
 
 def test_a_required_extension_must_be_there_with_what_it_requires() -> None:
     schema = Schema("urn:x:Y", "Y", "", (Attribute("code", required=True), Attribute("note")))
-    extended = ResourceType(
+    strict_type = ResourceType(
         "User", "/Users", "", USER.schema, (SchemaExtension(schema, required=True),), USER.common
     )
-    assert "urn:x:Y" in refusal(user(), extended)
-    assert "urn:x:Y:code" in refusal(user(**{"urn:x:Y": {"note": "n"}}), extended)
-    assert checked(user(**{"urn:x:Y": {"code": "c"}}), extended)["urn:x:Y"] == {"code": "c"}
+    assert "urn:x:Y" in refusal(user(), strict_type)
+    assert "urn:x:Y:code" in refusal(extended("urn:x:Y", note="n"), strict_type)
+    assert checked(extended("urn:x:Y", code="c"), strict_type)["urn:x:Y"] == {"code": "c"}
 
 
 # -- the search document -------------------------------------------------------------------------
@@ -395,8 +402,9 @@ JSON = st.recursive(
         | st.dictionaries(
             st.sampled_from(
                 [
-                    *("schemas userName name emails active value type primary members").split(),
-                    *("display $ref manager hired x509Certificates addresses groups").split(),
+                    *("schemas", "userName", "name", "active", "hired", "manager", "$ref"),
+                    *("emails", "addresses", "x509Certificates", "members", "groups"),
+                    *("value", "type", "primary", "display"),
                     urns.ENTERPRISE_USER,
                     urns.CUSTOM_USER,
                     "nobody's",

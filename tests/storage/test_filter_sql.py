@@ -503,7 +503,7 @@ async def test_sql_finds_whom_the_filter_matches(world: World) -> None:
 
 
 # The directory stays as it is, so that every example may be asked of the same.
-SHARED = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @SHARED

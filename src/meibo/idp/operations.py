@@ -1,5 +1,6 @@
 """A PATCH message, its vendor's departures undone (RFC 7644 §3.5.2)."""
 
+from functools import cached_property
 from typing import Final
 
 from meibo.idp import quirks
@@ -15,6 +16,9 @@ from meibo.scim.schema import Json, JsonObject, ResourceType
 
 # So many ignored paths are kept for the log.
 _IGNORED_PATHS: Final = 100
+# So many paths of one message are looked up. Real ones have a few dozen; a made-up one could hold
+# a hundred thousand unknown names, each of which costs more than to refuse it.
+_LOOKUPS: Final = 2 * MAX_OPERATIONS
 _MEMBERS: Final = frozenset({"op", "path", "value"})
 _OPS: Final = frozenset({"add", "remove", "replace"})
 
@@ -40,7 +44,7 @@ def undo_patch(
         if not operations:
             tolerance.undoes(quirks.EMPTY_OPERATIONS)
         elif len(operations) <= MAX_OPERATIONS:  # more are refused anyway
-            undone = _Undoing(resource_type, own_id, tolerance, ignored).operations(operations)
+            undone = _Undoing(operations, resource_type, own_id, tolerance, ignored).operations()
     schemas_key = key_of(message, "schemas")
     schemas = None if schemas_key is None else message[schemas_key]
     respell = not _names_patch_op(schemas) and tolerance.undoes(quirks.WRONG_SCHEMAS)
@@ -63,6 +67,10 @@ def _names_patch_op(schemas: Json) -> bool:
     return isinstance(urn, str) and urn.lower() == urns.PATCH_OP.lower()
 
 
+def _is_remove(op: Json) -> bool:
+    return isinstance(op, str) and op.lower() == "remove"
+
+
 class _Undoing:
     """Goes through the operations of one message.
 
@@ -71,15 +79,23 @@ class _Undoing:
     """
 
     def __init__(
-        self, resource_type: ResourceType, own_id: str, tolerance: Tolerance, ignored: list[str]
+        self,
+        operations: list[Json],
+        resource_type: ResourceType,
+        own_id: str,
+        tolerance: Tolerance,
+        ignored: list[str],
     ) -> None:
+        self._operations = operations
+        self._lookups = 0
         self._resource_type = resource_type
         self._own_id = own_id
         self._tolerance = tolerance
         self._ignored = ignored
 
-    def operations(self, operations: list[Json]) -> list[Json]:
+    def operations(self) -> list[Json]:
         """All operations made right; the same list when nothing is changed."""
+        operations = self._operations
         changed: list[Json] | None = None
         for place, each in enumerate(operations):
             undone = self._operation(each) if isinstance(each, dict) else None
@@ -97,20 +113,25 @@ class _Undoing:
         op, path, value = operation.get("op"), operation.get("path"), operation.get("value")
         if not isinstance(op, str) or op.lower() not in _OPS:
             return None
-        if op.lower() == "remove":
-            return self._remove(op, path, value) if isinstance(path, str) else None
-        if "value" not in operation:
+        remove = _is_remove(op)
+        if not remove and "value" not in operation:
             return None
         if isinstance(path, str):
-            return self._set(op, path, value)
-        return self._without_path(op, value) if path is None else None
+            return self._at_path(op, path, value)
+        return None if path is not None or remove else self._without_path(op, value)
 
     # -- with a path -----------------------------------------------------------------------------
 
-    def _remove(self, op: str, path: str, value: Json) -> list[JsonObject] | None:
-        target = self._target(path)
-        if target is None:
-            return [] if self._leaves_out(path) else None
+    def _at_path(self, op: str, path: str, value: Json) -> list[JsonObject] | None:
+        target = self._locate(path)
+        if target.kind == "unknown":
+            return self._left_out(path)
+        if not self._leads_somewhere(target):
+            return None
+        if not _is_remove(op):
+            return self._set(op, target, value)
+        if quirks.SINGLE_SELECTED in target.respelt and target.shape in self._set_shapes:
+            return []
         undone = value if value is None else self._listed(target, value)
         if undone is value and not target.respelt:
             return None
@@ -119,11 +140,8 @@ class _Undoing:
             result["value"] = undone
         return [result]
 
-    def _set(self, op: str, path: str, value: Json) -> list[JsonObject] | None:
+    def _set(self, op: str, target: Target, value: Json) -> list[JsonObject] | None:
         """An ``add`` or ``replace``."""
-        target = self._target(path)
-        if target is None:
-            return [] if self._leaves_out(path) else None
         tolerance, shape = self._tolerance, target.shape
         undone = value
         if target.extension is not None:
@@ -146,23 +164,35 @@ class _Undoing:
             return None
         return [{"op": op, "path": target.path, "value": undone}]
 
-    def _target(self, path: str) -> Target | None:
-        """What a path leads to; None where there is nothing to be made right."""
-        target = locate(path, self._resource_type)
+    def _leads_somewhere(self, target: Target) -> bool:
+        """Whether there is something at the path to be made right, however the path is spelled."""
         if target.shape is None and target.extension is None:
-            return None
-        if target.respelt and not all(map(self._tolerance.undoes, target.respelt)):
-            return None
-        return target
+            return False
+        return all(map(self._tolerance.undoes, target.respelt))
 
-    def _leaves_out(self, path: str) -> bool:
-        """Whether the path names an attribute that is not kept here; if so, it is noted."""
-        if locate(path, self._resource_type).kind != "unknown":
-            return False
+    def _left_out(self, path: str) -> list[JsonObject] | None:
+        """No operation for an attribute that is not kept here."""
         if not self._tolerance.undoes(quirks.UNKNOWN_ATTRIBUTE):
-            return False
+            return None
         self._ignore(path)
-        return True
+        return []
+
+    @cached_property
+    def _set_shapes(self) -> set[Shape | None]:
+        """The shapes of what the message's ``add`` and ``replace`` operations set by a path."""
+        shapes: set[Shape | None] = set()
+        for each in self._operations:
+            if isinstance(each, dict) and not _is_remove(each.get("op")):
+                path, value = each.get("path"), each.get("value")
+                keys = [path] if isinstance(path, str) else value if isinstance(value, dict) else ()
+                shapes.update(self._locate(key).shape for key in keys)
+        return shapes
+
+    def _locate(self, path: str) -> Target:
+        self._lookups += 1
+        if self._lookups > _LOOKUPS:
+            return Target("left", path)
+        return locate(path, self._resource_type)
 
     def _listed(self, target: Target, value: Json) -> Json:
         """The list of elements that a ``remove`` names, made right.
@@ -182,9 +212,9 @@ class _Undoing:
         if isinstance(value, dict) and len(value) == 1:
             ((key, inner),) = value.items()
             name = shape.attribute.name.lower()
-            if key.lower() == name and name not in shape.parts:
-                if self._tolerance.undoes(quirks.VALUE_NAMED_AGAIN):
-                    return inner
+            again = key.lower() == name and name not in shape.parts
+            if again and self._tolerance.undoes(quirks.VALUE_NAMED_AGAIN):
+                return inner
         return value
 
     def _extension(self, extension: Extension, value: Json) -> Json:
@@ -194,12 +224,16 @@ class _Undoing:
         undone = undo_extension(extension, value, self._tolerance)
         if not isinstance(undone, dict):
             return undone
-        unknown = [key for key in undone if key.lower() not in extension.names]
+        unknown = {key for key in undone if key.lower() not in extension.names}
         if not unknown or not self._tolerance.undoes(quirks.UNKNOWN_ATTRIBUTE):
             return undone
-        for key in unknown:
-            self._ignore(f"{extension.urn}:{key}")
-        return {key: inner for key, inner in undone.items() if key not in unknown}
+        known: JsonObject = {}
+        for key, inner in undone.items():
+            if key in unknown:
+                self._ignore(f"{extension.urn}:{key}")
+            else:
+                known[key] = inner
+        return known
 
     # -- without a path --------------------------------------------------------------------------
 
@@ -217,6 +251,8 @@ class _Undoing:
         result: list[JsonObject] = []
         together: JsonObject = {}
         for key, found in members.items():
+            if self._lookups > _LOOKUPS:
+                return None
             name = key.lower()
             part = layout.parts.get(name)
             undone = found
@@ -263,19 +299,16 @@ class _Undoing:
 
     def _at_key(self, op: str, key: str, value: Json) -> list[JsonObject] | None:
         """The operations for a key that is no attribute's plain name; None to leave it there."""
-        target = locate(key, self._resource_type)
+        target = self._locate(key)
         # A key with a filter in it was meant as a path, and is refused if it is none.
         if target.kind == "unknown" or (target.kind == "malformed" and "[" not in key):
-            if not self._tolerance.undoes(quirks.UNKNOWN_ATTRIBUTE):
-                return None
-            self._ignore(key)
-            return []
-        if target.shape is None and target.extension is None:
+            return self._left_out(key)
+        if not self._leads_somewhere(target):
             return None
         is_path = any(each in key for each in ".:[")
         if is_path and not self._tolerance.undoes(quirks.FLATTENED_KEYS):
             return None
-        undone = self._set(op, key, value)
+        undone = self._set(op, target, value)
         return [{"op": op, "path": key, "value": value}] if undone is None else undone
 
     def _ignore(self, path: str) -> None:

@@ -12,7 +12,7 @@ from meibo.idp.resources import Extension, layout_of
 from meibo.idp.values import Shape, shape_of
 from meibo.scim.errors import InvalidPath
 from meibo.scim.filter import And, Compare, Filter, to_text
-from meibo.scim.parser import UnknownPath, parse_patch_path
+from meibo.scim.parser import MAX_PATH_LENGTH, UnknownPath, parse_patch_path
 from meibo.scim.path import AttributePath, PatchPath
 from meibo.scim.schema import ResourceType, Schema
 
@@ -37,9 +37,15 @@ class Target:
     respelt: tuple[Quirk, ...] = ()
 
 
-@lru_cache(maxsize=2048)
 def locate(path: str, resource_type: ResourceType) -> Target:
     """Where ``path`` leads, tried as it stands first and then with each known departure undone."""
+    if len(path) > MAX_PATH_LENGTH:  # refused anyway, and too long to be remembered
+        return Target("malformed", path)
+    return _locate(path, resource_type)
+
+
+@lru_cache(maxsize=2048)
+def _locate(path: str, resource_type: ResourceType) -> Target:
     unknown = False
     for text, respelt in _spellings(path, resource_type):
         for bare_words in (False, True):
@@ -56,20 +62,34 @@ def locate(path: str, resource_type: ResourceType) -> Target:
 
 
 _FIRST_NAME: Final = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
+_SELECTED_BY_VALUE: Final = re.compile(
+    r"""([^\[\]]+)\[ *value +eq +"(?:[^"\\]|\\.)*" *\]""", re.IGNORECASE
+)
 _BOOLEAN: Final = re.compile(r'\s"?(?:true|false)\b', re.IGNORECASE)
 
 
 def _spellings(path: str, resource_type: ResourceType) -> Iterator[tuple[str, tuple[Quirk, ...]]]:
     yield path, ()
+    yield from _with_urn(path, resource_type, ())
+    selected = _SELECTED_BY_VALUE.fullmatch(path)
+    if selected is not None:
+        why = (quirks.SINGLE_SELECTED,)
+        yield selected[1], why
+        yield from _with_urn(selected[1], resource_type, why)
+
+
+def _with_urn(
+    path: str, resource_type: ResourceType, why: tuple[Quirk, ...]
+) -> Iterator[tuple[str, tuple[Quirk, ...]]]:
     layout = layout_of(resource_type)
     lower = path.lower()
     for urn, extension in layout.extensions.items():
         if lower.startswith(f"{urn}."):
-            yield f"{extension.urn}:{path[len(urn) + 1 :]}", (quirks.DOTTED_URN,)
+            yield f"{extension.urn}:{path[len(urn) + 1 :]}", (*why, quirks.DOTTED_URN)
     name = _FIRST_NAME.match(lower)
     owner = None if name is None else layout.owners.get(name[0])
     if owner is not None:
-        yield f"{owner.urn}:{path}", (quirks.EXTENSION_WITHOUT_URN,)
+        yield f"{owner.urn}:{path}", (*why, quirks.EXTENSION_WITHOUT_URN)
 
 
 def _quirk_of_literal(path: str) -> Quirk:
@@ -93,6 +113,10 @@ def _target(
         or (attribute.name == "schemas" and path.schema is None)
     ):
         return Target("left", text)
+    if quirks.SINGLE_SELECTED in respelt and (
+        path.leaf.multi_valued or path.leaf.sub_attribute("value") is None
+    ):
+        return Target("malformed", text)
     if respelt and condition is not None:
         text = f"{AttributePath(path.schema, attribute)}[{to_text(condition)}]"
         text = text if sub is None else f"{text}.{sub.name}"

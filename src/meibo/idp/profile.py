@@ -48,8 +48,9 @@ class Profile:
     ) -> Json:
         """A PatchOp message as the RFCs spell it; ``message`` itself is never changed.
 
-        ``own_id`` is the id of the resource that the message is to change. The names of the quirks that were undone are added to ``noted``, the paths of attributes
-        that are not kept here, and so were taken out, to ``ignored``.
+        ``own_id`` is the id of the resource that the message is to change. The names of the quirks
+        that were undone are added to ``noted``, the paths of attributes that are not kept here, and
+        so were taken out, to ``ignored``.
         """
         if not self.tolerated:
             return message

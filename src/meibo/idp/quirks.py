@@ -112,7 +112,8 @@ WRONG_SCHEMAS = Quirk(
     "`schemas` is missing, or names URNs that are unknown or of SCIM 1.x; it is replaced by what "
     "the body holds.",
     ("authentik", "OneLogin", "Entra ID", "Keycloak"),
-    "Infisical/infisical#6552; OneLogin: Implement a SCIM API; keycloak/keycloak#51412",
+    "Infisical/infisical#6552; OneLogin: Implement a SCIM API; Microsoft Learn: Develop a SCIM "
+    "endpoint (group sample); keycloak/keycloak#51412",
 )
 EXTENSION_WITHOUT_URN = Quirk(
     "extension-without-urn",
@@ -151,6 +152,14 @@ REPLACE_CREATES = Quirk(
     "element to be created when there is none; it becomes `add`, which does both.",
     ("Entra ID",),
     "sourcegraph/sourcegraph#49200; Captain-P-Goldfish/SCIM-SDK#416; ssoready/ssoready#249",
+)
+SINGLE_SELECTED = Quirk(
+    "single-selected",
+    'A filter selects the value of a single-valued attribute, `manager[value eq "id"]`; the '
+    "filter is dropped. Where the same message also sets the attribute, its removal is left out, "
+    "since the old value was meant.",
+    ("Entra ID",),
+    "thomaspoignant/scim-patch#453",
 )
 VALUE_NAMED_AGAIN = Quirk(
     "value-named-again",
@@ -205,6 +214,7 @@ ALL: tuple[Quirk, ...] = (
     UNKNOWN_ATTRIBUTE,
     DOTTED_URN,
     REPLACE_CREATES,
+    SINGLE_SELECTED,
     VALUE_NAMED_AGAIN,
     REPEATED_ID,
     BARE_WORD,

@@ -198,6 +198,8 @@ def _undo_list(shape: Shape, value: Json, tolerance: Tolerance) -> Json:
     elements: list[Json] = []
     match value:
         case list():
+            if not value:
+                return value
             elements = value
         case "" if _may_clear(shape.attribute) and tolerance.undoes(quirks.EMPTY_STRING):
             return None
@@ -220,12 +222,21 @@ def _undo_elements(shape: Shape, elements: list[Json], tolerance: Tolerance) -> 
     """The elements made right, without the empty ones; the same list when nothing is changed."""
     changed: list[Json] | None = None
     for place, element in enumerate(elements):
-        if isinstance(element, dict) and shape.value_may_be_json:
-            undone = undo_single(shape, _undo_role(element, tolerance), tolerance)
+        undone = element
+        said = False
+        if isinstance(element, dict):
+            held = element.get("value")
+            # Most have a plain value, and need no look at whether they are empty or JSON.
+            said = isinstance(held, str) and held != "" and held[0] != "{"
+            if not said and shape.value_may_be_json:
+                undone = _undo_role(element, tolerance)
+        if isinstance(undone, dict) and shape.parts:
+            undone = undo_parts(undone, shape.parts, tolerance)
         else:
-            undone = undo_single(shape, element, tolerance)
+            undone = undo_single(shape, undone, tolerance)
         if (
-            shape.drops_empty
+            not said
+            and shape.drops_empty
             and _says_nothing(shape, undone)
             and tolerance.undoes(quirks.EMPTY_ELEMENT)
         ):
@@ -278,9 +289,6 @@ def _says_nothing(shape: Shape, value: Json) -> bool:
     """Whether an element has no value, whatever it says about what kind of value it would be."""
     if not isinstance(value, dict):
         return value is None
-    held = value.get("value")
-    if isinstance(held, str) and held:
-        return False
     for key, found in value.items():
         part = shape.parts.get(key) or shape.parts.get(key.lower())
         if part is None or part.attribute.name in _DESCRIPTIONS:

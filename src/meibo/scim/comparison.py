@@ -4,6 +4,7 @@ import math
 import re
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import TypeAlias
 
 from meibo.scim.schema import Attribute, Json
@@ -11,6 +12,12 @@ from meibo.scim.schema import Attribute, Json
 Scalar: TypeAlias = str | int | float | bool | None
 
 UNICODE_VERSION = unicodedata.unidata_version
+
+# Texts up to this length are normalized as they are. Each byte below is a character's canonical
+# combining class; letters have 0 (Unicode Standard Annex #15: no language needs 30 marks).
+_SHORT = 64
+_MARKS = re.compile(rb"[^\0]+")
+_MANY_MARKS = re.compile(rb"[^\0]{32}")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -38,10 +45,32 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     while True:
-        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+        folded = _nfkc(_nfkc(text).casefold())
         if folded == text:
             return folded
         text = folded
+
+
+def _nfkc(text: str) -> str:
+    """``text`` in normalization form KC, in time that grows with its length only.
+
+    CPython puts the combining marks that follow a letter in order by insertion: 8,000 of them in
+    the wrong order take it 50 ms. Where so many stand together, they are sorted here first.
+    """
+    if len(text) <= _SHORT or unicodedata.is_normalized("NFKC", text):
+        return unicodedata.normalize("NFKC", text)
+    decomposed = "".join(map(partial(unicodedata.normalize, "NFKD"), text))
+    classes = bytes(map(unicodedata.combining, decomposed))
+    if _MANY_MARKS.search(classes) is None:
+        return unicodedata.normalize("NFKC", text)
+    pieces: list[str] = []
+    end = 0
+    for marks in _MARKS.finditer(classes):
+        pieces.append(decomposed[end : marks.start()])
+        end = marks.end()
+        pieces.extend(sorted(decomposed[marks.start() : end], key=unicodedata.combining))
+    pieces.append(decomposed[end:])
+    return unicodedata.normalize("NFC", "".join(pieces))
 
 
 def comparable(attribute: Attribute, value: Json) -> Scalar:

@@ -53,7 +53,7 @@ Op: TypeAlias = Literal["add", "remove", "replace"]
 MAX_OPERATIONS = 1_000
 # What one message may cost in comparisons of elements, in units of about a microsecond. A thousand
 # operations on a thousand long values each would keep a process busy for minutes.
-_MAX_WORK = 500_000
+_MAX_WORK = 250_000
 
 _OPS: dict[str, Op] = {"add": "add", "remove": "remove", "replace": "replace"}
 _MESSAGE_MEMBERS = frozenset({"schemas", "Operations"})

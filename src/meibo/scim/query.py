@@ -80,6 +80,10 @@ class SearchRequest:
         filter = named.get("filter")
         if filter is not None and not isinstance(filter, str):
             raise InvalidFilter(f"filter must be a string, not {described(filter)}.")
+        for name in ("sortby", "sortorder"):
+            # Sorting is not supported and so ignored (RFC 7644 §3.4.2.3), but not nonsense.
+            if not isinstance(named.get(name), str | None):
+                raise InvalidValue(f"{name} must be a string, not {described(named[name])}.")
         return SearchRequest(
             filter=filter,
             attributes=_listed_names("attributes", named.get("attributes")),

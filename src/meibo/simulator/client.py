@@ -30,7 +30,7 @@ from meibo.simulator.plan import Plan, is_loopback
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 5.0
 _TRIES_OF_A_FAILING_REQUEST = 5
-_TRIES_OF_ANY_REQUEST = 200
+_TRIES_OF_ANY_REQUEST = 100
 # One in so many accepted writes has its answer thrown away when the plan asks for lost answers.
 _LOSE_ONE_IN = 40
 # Okta takes an answer for lost after a minute.
@@ -85,6 +85,18 @@ class Traffic:
         """The latency in seconds that ``share`` of all answers did not exceed; 0 without any."""
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """How one try went. ``answer`` may be given back when it need not, or cannot, be repeated;
+    ``wanted_pause`` are the seconds that the server asked for."""
+
+    answer: Answer | None
+    failure: str | None
+    outcome_unknown: bool = False
+    wanted_pause: float | None = None
+    throttled: bool = False
 
 
 class Client:
@@ -153,47 +165,56 @@ class Client:
         errors = 0
         for tries in range(1, _TRIES_OF_ANY_REQUEST + 1):
             await self._gate()
-            pause = self._pause(tries)
-            carried_out = False
-            last: Answer | None = None
-            try:
-                response = await self._exchange(request, content)
-                last = Answer(response.status_code, _decode(response))
-            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-                failure = f"no connection ({_name(error)})"
-            except httpx.TransportError as error:
-                failure = f"no answer ({_name(error)})"
-                carried_out = True
-            else:
-                if last.status == 401:
-                    raise TokenRefused(f"the token was refused (401): {detail(last)}")
-                if last.status == 429:
-                    pause = self._throttle(response, pause)
-                elif last.status in (502, 503, 504):
-                    pause = _retry_after(response) or pause
-                    carried_out = last.status != 503
-                else:
-                    errors += last.status >= 500
-                    if last.status < 500 or errors == _TRIES_OF_A_FAILING_REQUEST:
-                        self._reached()
-                        return last
-                    carried_out = True
-                failure = f"status {last.status}"
-
+            attempt = await self._attempt(request, content)
+            if attempt.answer is not None:
+                errors += attempt.failure is not None
+                if attempt.failure is None or errors == _TRIES_OF_A_FAILING_REQUEST:
+                    self._reached()
+                    return attempt.answer
             now = time.monotonic()
             first_failure = now if first_failure is None else first_failure
-            if last is None:
-                self._missed(failure)
-            waited = now - max(first_failure, self._last_answer)
-            if pause > self._patience or waited + pause > self._patience:
+            left = self._patience - (now - max(first_failure, self._last_answer))
+            if left <= 0 or (attempt.wanted_pause or 0) > left:
                 raise Unreachable(
-                    f"the server gave no usable answer for {self._patience:g} seconds: {failure}"
+                    f"the server gave no usable answer for {self._patience:g} seconds: "
+                    f"{attempt.failure}"
                 )
+            pause = attempt.wanted_pause or min(left, self._pause(tries))
+            if attempt.throttled:
+                self._closed_until = max(self._closed_until, now + pause)
             self.traffic.repeated += 1
             await asyncio.sleep(pause)
-            if carried_out and not repeatable:
-                raise LostAnswer(failure)
+            if attempt.outcome_unknown and not repeatable:
+                raise LostAnswer(attempt.failure)
         raise Unreachable(f"{request.method} {request.target} was never answered")
+
+    async def _attempt(self, request: Request, content: bytes | None) -> "_Attempt":
+        try:
+            response = await self._exchange(request, content)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            failure = f"no connection ({_name(error)})"
+            self._missed(failure)
+            return _Attempt(None, failure)
+        except httpx.TransportError as error:
+            failure = f"no answer ({_name(error)})"
+            self._missed(failure)
+            return _Attempt(None, failure, outcome_unknown=True)
+        answer = Answer(response.status_code, _decode(response))
+        failure = f"status {answer.status}"
+        match answer.status:
+            case 401:
+                raise TokenRefused(f"the token was refused (401): {detail(answer)}")
+            case 429:
+                self.traffic.throttled += 1
+                return _Attempt(None, failure, wanted_pause=_retry_after(response), throttled=True)
+            case 503:
+                return _Attempt(None, failure, wanted_pause=_retry_after(response))
+            case 502 | 504:
+                return _Attempt(None, failure, outcome_unknown=True)
+            case status if status >= 500:
+                return _Attempt(answer, failure, outcome_unknown=True)
+            case _:
+                return _Attempt(answer, None)
 
     async def _exchange(self, request: Request, content: bytes | None) -> httpx.Response:
         began = time.perf_counter()
@@ -217,12 +238,6 @@ class Client:
         pause = self._closed_until - time.monotonic()
         if pause > 0:
             await asyncio.sleep(pause)
-
-    def _throttle(self, response: httpx.Response, pause: float) -> float:
-        self.traffic.throttled += 1
-        pause = _retry_after(response) or pause
-        self._closed_until = max(self._closed_until, time.monotonic() + pause)
-        return pause
 
     def _pause(self, tries: int) -> float:
         longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(tries - 1, 10))

@@ -69,7 +69,7 @@ class _Chronicle:
         # A department of a small company has at least four people, its head among them.
         self._heads = max(1, min(len(self._firm.departments), plan.users // 4))
         self._names: set[str] = set()
-        self._left_in: dict[int, int] = {}
+        self._leavers: list[int] = []
         self._people: dict[int, Person] = {}
         self._groups: dict[int, Group] = {}
         self._hired = self._founded = self._projects = 0
@@ -95,9 +95,9 @@ class _Chronicle:
     def live_through(self, cycle: int) -> None:
         """Let one cycle pass: people leave, return, move, take other names, join; groups change."""
         random = Random(f"{self._vendor}:{self._seed}:cycle:{cycle}")
-        self._purge(cycle, random)
+        self._purge(random)
         returned = self._return(random)
-        self._leave(cycle, random, returned)
+        self._leave(random, returned)
         self._move(random)
         self._take_other_names(random)
         size = len(self._people)
@@ -105,26 +105,25 @@ class _Chronicle:
             self._hire()
         self._change_projects(random)
 
-    def _purge(self, cycle: int, random: Random) -> None:
+    def _purge(self, random: Random) -> None:
         # Entra ID deletes an account for good 30 days after its end; Okta never sends a DELETE.
-        if self._vendor != "entra":
-            return
-        long_gone = [number for number, left in self._left_in.items() if left < cycle - 1]
-        for number in _some(long_gone, _PURGE, random):
-            del self._people[number], self._left_in[number]
+        if self._vendor == "entra":
+            for number in _some(self._leavers, _PURGE, random):
+                del self._people[number]
+                self._leavers.remove(number)
 
     def _return(self, random: Random) -> set[int]:
-        returned = _some(list(self._left_in), _RETURN, random)
+        returned = _some(self._leavers, _RETURN, random)
         for number in returned:
             self._people[number] = replace(self._people[number], active=True)
-            del self._left_in[number]
+            self._leavers.remove(number)
         return set(returned)
 
-    def _leave(self, cycle: int, random: Random, returned: set[int]) -> None:
+    def _leave(self, random: Random, returned: set[int]) -> None:
         staff = self._staff(lambda person: person.number not in returned)
         for number in _some(staff, _LEAVE, random):
             self._people[number] = replace(self._people[number], active=False)
-            self._left_in[number] = cycle
+            self._leavers.append(number)
 
     def _move(self, random: Random) -> None:
         for number in _some(self._staff(), _MOVE, random):

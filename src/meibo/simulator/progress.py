@@ -28,7 +28,7 @@ class Step(Protocol):
         ...
 
     def end(self) -> None:
-        """All are done."""
+        """All are done, or no more will be."""
         ...
 
 
@@ -85,22 +85,22 @@ class _Bars:
         return _Bar(self._bars, title, self._bars.add_task(escape(title), total=total), total)
 
     def say(self, line: str) -> None:
-        self._bars.console.print(line, markup=False, highlight=False)
+        _plain(self._bars.console, line)
 
 
 class _Bar:
     def __init__(self, bars: RichProgress, title: str, task: TaskID, total: int) -> None:
         self._bars, self._title, self._task, self._total = bars, title, task, total
+        self._done = 0
 
     def advance(self) -> None:
+        self._done += 1
         self._bars.advance(self._task)
 
     def end(self) -> None:
         # What is done leaves the bars and stays as a line above them.
         self._bars.remove_task(self._task)
-        self._bars.console.print(
-            f"{self._title}: {self._total:,}", markup=False, highlight=False, soft_wrap=True
-        )
+        _plain(self._bars.console, _ended(self._title, self._done, self._total))
 
 
 class _Lines:
@@ -128,7 +128,11 @@ class _Line:
             _plain(self._console, f"{self._title}: {self._done:,} of {self._total:,}")
 
     def end(self) -> None:
-        _plain(self._console, f"{self._title}: {self._done:,} of {self._total:,}, done")
+        _plain(self._console, _ended(self._title, self._done, self._total))
+
+
+def _ended(title: str, done: int, total: int) -> str:
+    return f"{title}: {total:,}" if done == total else f"{title}: only {done:,} of {total:,}"
 
 
 def _plain(console: Console, line: str) -> None:

@@ -1,12 +1,13 @@
 """The work of a provisioning service: match, create, correct, remove; users first, then groups."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from meibo.scim.schema import JsonObject
+from meibo.scim.schema import Json, JsonObject
 from meibo.simulator import attributes as paths
 from meibo.simulator.attributes import Attributes, Value
-from meibo.simulator.client import Answer, Client, LostAnswer
+from meibo.simulator.client import Answer, Client, LostAnswer, Stopped, detail
 from meibo.simulator.company import Group
 from meibo.simulator.dialect import Dialect, Endpoint, GroupChange, Member, Request
 from meibo.simulator.people import Person
@@ -71,14 +72,46 @@ class Provisioning:
         return self._dialect.attributes(person, manager_id)
 
     async def test_connection(self, guid: str) -> None:
-        """What the administrator's "Test connection" sends."""
+        """What the administrator's "Test connection" sends.
+
+        Raises:
+            Stopped: a look-up of what cannot be there is not answered by an empty list. Entra ID
+                takes no connection into use whose test fails.
+        """
         for request in self._dialect.first_requests(guid):
             answer = await self._client.send(request)
-            if answer.status != 200:
-                self._tally.refuse(answer, f"the connection test, {request.target}")
+            if "filter=" not in request.target:
+                if answer.status != 200:
+                    self._tally.refuse(answer, f"the connection test, {request.target}")
+            elif answer.status != 200 or answer.resource.get("totalResults") != 0:
+                total = answer.resource.get("totalResults")
+                what = f"{total} results" if answer.ok else detail(answer)
+                raise Stopped(
+                    f"the connection test failed: {request.target} was answered with "
+                    f"{answer.status}, {what}; an empty list is right"
+                )
 
     async def push_user(self, person: Person) -> None:
         """Bring the server's user for ``person`` to what the company has now."""
+        with suppress(_LookUpRefused):
+            await self._push_user(person)
+
+    async def delete_user(self, person: Person) -> None:
+        """Delete the user for good; one that is not there any more counts as deleted."""
+        with suppress(_LookUpRefused):
+            await self._delete_user(person)
+
+    async def push_group(self, group: Group, company: Mapping[int, Person]) -> None:
+        """Bring the server's group to the name and members that the company has now."""
+        with suppress(_LookUpRefused):
+            await self._push_group(group, company)
+
+    async def delete_group(self, group: Group) -> None:
+        """Delete the group; one that is not there any more counts as deleted."""
+        with suppress(_LookUpRefused):
+            await self._delete_group(group)
+
+    async def _push_user(self, person: Person) -> None:
         wanted = self.wanted(person)
         sent = self._ledger.users.get(person.number)
         found = await self._known_user(person, sent)
@@ -107,8 +140,7 @@ class Provisioning:
         else:
             self._ledger.users[person.number] = wanted
 
-    async def delete_user(self, person: Person) -> None:
-        """Delete the user for good; one that is not there any more counts as deleted."""
+    async def _delete_user(self, person: Person) -> None:
         id_ = self._ledger.user_ids.get(person.number)
         if id_ is None:
             found = await self._match_user(person, thorough=True)
@@ -126,8 +158,7 @@ class Provisioning:
         for group in self._ledger.groups.values():
             group.members.discard(id_)
 
-    async def push_group(self, group: Group, company: Mapping[int, Person]) -> None:
-        """Bring the server's group to the name and members that the company has now."""
+    async def _push_group(self, group: Group, company: Mapping[int, Person]) -> None:
         members = {
             self._ledger.user_ids[number]: company[number].user_name
             for number in group.members
@@ -167,8 +198,7 @@ class Provisioning:
             sent.attributes.update(step.attributes)
             self._tally.groups_renamed += "displayName" in step.attributes
 
-    async def delete_group(self, group: Group) -> None:
-        """Delete the group; one that is not there any more counts as deleted."""
+    async def _delete_group(self, group: Group) -> None:
         id_ = self._ledger.group_ids.get(group.number)
         if id_ is None:
             found = await self._match_group(group)
@@ -330,22 +360,29 @@ class Provisioning:
     async def _find(self, endpoint: Endpoint, attribute: str, value: str) -> list[JsonObject]:
         answer = await self._client.send(self._dialect.find(endpoint, attribute, value))
         listed = answer.resource.get("Resources", [])
-        if answer.status != 200:
-            # A 404 too: Entra ID puts the job into quarantine when "none" is not an empty list.
+        if answer.status != 200 or not isinstance(listed, list):
+            # Neither is "none": whoever creates now makes a duplicate.
             self._tally.refuse(answer, f"the look-up {attribute} eq {value}")
-        elif not isinstance(listed, list):
-            self._tally.problem(f"a list answer of {endpoint} whose Resources is no array")
-        else:
-            return [
-                resource
-                for resource in listed
-                if isinstance(resource, dict) and isinstance(resource.get("id"), str)
-            ]
-        return []
+            raise _LookUpRefused
+        found: list[JsonObject] = []
+        for resource in listed:
+            if not isinstance(resource, dict) or not isinstance(resource.get("id"), str):
+                self._tally.problem(f"a look-up of {endpoint} lists something without an id")
+            elif not _equal(attribute, resource.get(attribute), value):
+                self._tally.problem(
+                    f"{attribute} eq {value} finds one with {resource.get(attribute)}"
+                )
+            else:
+                found.append(resource)
+        return found
 
     def _forget_group(self, group: Group) -> None:
         self._ledger.group_ids.pop(group.number, None)
         self._ledger.groups.pop(group.number, None)
+
+
+class _LookUpRefused(Exception):
+    """Already counted; the person or group is left for the next cycle."""
 
 
 def member_ids(group: JsonObject) -> list[str]:
@@ -355,6 +392,15 @@ def member_ids(group: JsonObject) -> list[str]:
         return []
     values = (member.get("value") for member in members if isinstance(member, dict))
     return [value for value in values if isinstance(value, str)]
+
+
+def _equal(attribute: str, found: Json, wanted: str) -> bool:
+    """Whether a look-up may answer this: only externalId is compared with its letter case."""
+    if not isinstance(found, str):
+        return False
+    return found == wanted or (
+        attribute != paths.EXTERNAL_ID and found.casefold() == wanted.casefold()
+    )
 
 
 def _id(resource: JsonObject) -> str:

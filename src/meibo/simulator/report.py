@@ -1,7 +1,8 @@
 """What a simulation did and found, for a program to judge and for a person to read."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,11 @@ from meibo.simulator.plan import Plan
 
 # Long enough to see a pattern, short enough for a screen. The report object holds all of them.
 _LINES_OF_A_KIND = 15
+# Details that name a value are all different; beyond so many kinds they are counted together.
+_KINDS_OF_REFUSALS = 50
+
+# Status, scimType, whether provoked, detail.
+_Kind: TypeAlias = tuple[int, str | None, bool, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +90,7 @@ class Tally:
     members_removed: int = 0
     conflicts_solved: int = 0
     problems: list[str] = field(default_factory=list[str])
-    _refusals: dict[tuple[int, str | None, bool], Refusal] = field(
-        default_factory=dict[tuple[int, str | None, bool], Refusal], repr=False
-    )
+    _refusals: dict[_Kind, Refusal] = field(default_factory=dict[_Kind, Refusal], repr=False)
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
@@ -95,14 +99,15 @@ class Tally:
 
     def refuse(self, answer: Answer, example: str, *, provoked: bool = False) -> None:
         """Count a refused request."""
-        key = (answer.status, scim_type(answer), provoked)
-        known = self._refusals.get(key)
-        if known is None:
-            self._refusals[key] = Refusal(*key[:2], detail(answer), example, provoked)
-        else:
-            self._refusals[key] = Refusal(
-                *key[:2], known.detail, known.example, provoked, known.count + 1
-            )
+        kind: _Kind = (answer.status, scim_type(answer), provoked, detail(answer))
+        if kind not in self._refusals and len(self._refusals) >= _KINDS_OF_REFUSALS:
+            kind = (*kind[:3], "various reasons")
+        known = self._refusals.get(kind)
+        self._refusals[kind] = (
+            Refusal(kind[0], kind[1], kind[3], example, provoked)
+            if known is None
+            else replace(known, count=known.count + 1)
+        )
 
     def problem(self, text: str) -> None:
         """Note something that a right server does not do; the same text is noted once."""
@@ -240,8 +245,11 @@ def print_report(report: Report, console: Console) -> None:
                 (tally.conflicts_solved, "conflicts solved by a look-up"),
             ),
         )
-    for index, refusal in enumerate(tally.refusals):
+    refusals = tally.refusals
+    for index, refusal in enumerate(refusals[:_LINES_OF_A_KIND]):
         table.add_row("refused" if index == 0 else "", _refusal_text(refusal))
+    if len(refusals) > _LINES_OF_A_KIND:
+        table.add_row("", f"... and {len(refusals) - _LINES_OF_A_KIND:,} more kinds")
     _add_lines(table, "problems", tally.problems)
     _add_verification(table, report)
     console.print(

@@ -9,6 +9,7 @@ from meibo.web.scim.exchange import Answer, Exchange
 
 async def service_provider_config(exchange: Exchange) -> Answer:
     """GET /ServiceProviderConfig."""
+    _refuse_filter(exchange)
     return Answer(200, encode(discovery.service_provider_config(exchange.base_url)))
 
 
@@ -33,10 +34,14 @@ async def schema(exchange: Exchange, urn: str) -> Answer:
 
 
 def _listed(exchange: Exchange, documents: list[JsonObject]) -> Answer:
-    if "filter" in exchange.parameters():
-        # RFC 7644 §4: a filter here would only hide a part of what is supported.
-        raise errors.Forbidden("filter is not supported here; read the whole list")
+    _refuse_filter(exchange)
     return Answer(200, list_response(len(documents), 1, [encode(each) for each in documents]))
+
+
+def _refuse_filter(exchange: Exchange) -> None:
+    """RFC 7644 §4: a filter here would only hide a part of what is supported."""
+    if "filter" in exchange.parameters():
+        raise errors.Forbidden("filter is not supported here; read the whole document")
 
 
 def _one(documents: dict[str, JsonObject], name: str, what: str) -> Answer:

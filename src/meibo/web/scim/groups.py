@@ -81,7 +81,7 @@ async def patch(exchange: Exchange, group_id: str) -> Answer:
     projection = exchange.projection(group_type)
     ignored: list[str] = []
     sent = await exchange.json(body_limit=GROUP_BODY_LIMIT, array_limit=MEMBERS_LIMIT)
-    message = profile.patch(sent, group_type, exchange.quirks, ignored)
+    message = profile.patch(sent, group_type, group_id, exchange.quirks, ignored)
     exchange.note_ignored(ignored)
     operations = parse_patch(
         message,

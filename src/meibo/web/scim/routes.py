@@ -14,6 +14,8 @@ from meibo.web.scim import discovery, groups, users
 from meibo.web.scim.exchange import Answer, Exchange
 
 _ID = re.compile(r"[0-9a-f-]{36}")
+# A filter has 16,384 characters at most; what is much longer is not worth reading.
+SEARCH_BODY_LIMIT = 64 * 1024
 
 Handler: TypeAlias = Callable[[Exchange], Awaitable[Answer]]
 ItemHandler: TypeAlias = Callable[[Exchange, str], Awaitable[Answer]]
@@ -37,7 +39,8 @@ async def _search_groups(exchange: Exchange) -> Answer:
 
 async def _search_message(exchange: Exchange) -> SearchRequest:
     return SearchRequest.from_message(
-        await exchange.json(), strict_schemas=exchange.profile.strict_schemas
+        await exchange.json(body_limit=SEARCH_BODY_LIMIT),
+        strict_schemas=exchange.profile.strict_schemas
     )
 
 

@@ -60,7 +60,7 @@ async def patch(exchange: Exchange, user_id: str) -> Answer:
     user_type, profile = exchange.principal.user_type, exchange.profile
     projection = exchange.projection(user_type)
     ignored: list[str] = []
-    message = profile.patch(await exchange.json(), user_type, exchange.quirks, ignored)
+    message = profile.patch(await exchange.json(), user_type, user_id, exchange.quirks, ignored)
     exchange.note_ignored(ignored)
     operations = parse_patch(
         message,
