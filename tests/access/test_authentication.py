@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import pytest
 
@@ -10,8 +11,12 @@ from meibo.access.authentication import Authenticator, Principal, Refused
 from meibo.access.token_format import new_token
 from meibo.scim.errors import Unauthorized
 from meibo.storage import tokens as rows
-from meibo.storage.database import Database, Transaction
+from meibo.storage.database import Database, Operation
+from meibo.storage.dialect import Dialect
+from meibo.storage.errors import DatabaseUnavailable
 from tests.access.conftest import DAY, HOUR, House
+
+T = TypeVar("T")
 
 
 class Door:
@@ -21,8 +26,9 @@ class Door:
         self.house = house
         self.seconds = 1_000.0
         self.reads = 0
+        self.database = Counting(house.database, self)
         self.authenticator = Authenticator(
-            Counting(house.database, self), wall=lambda: house.now, monotonic=lambda: self.seconds
+            self.database, wall=lambda: house.now, monotonic=lambda: self.seconds
         )
 
     async def enter(self, token: str, slug: str | None = None) -> Principal:
@@ -43,20 +49,34 @@ class Door:
 class Counting:
     """A database that counts how often it is read, and lets a test do something meanwhile."""
 
-    def __init__(self, database: Database, door: Door) -> None:
+    def __init__(self, database: Database, door: "Door") -> None:
         self.database = database
         self.door = door
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
+        self.broken = False
 
-    async def read(self, operation: Callable[[Transaction], Awaitable[object]]) -> object:
+    @property
+    def log(self) -> Database:
+        return self.database.log
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.database.dialect
+
+    async def read(self, operation: Operation[T], *, snapshot: bool = False) -> T:
         self.door.reads += 1
-        found = await self.database.read(operation)
+        found = await self.database.read(operation, snapshot=snapshot)
         if self.meanwhile is not None:
             await self.meanwhile()
         return found
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.database, name)
+    async def write(self, operation: Operation[T]) -> T:
+        if self.broken:
+            raise DatabaseUnavailable("for the test")
+        return await self.database.write(operation)
+
+    async def close(self) -> None:
+        await self.database.close()
 
 
 @pytest.fixture
@@ -231,14 +251,13 @@ async def test_a_revocation_here_is_not_undone_by_a_log_in_under_way(
     house: House, door: Door
 ) -> None:
     issued = await house.generate()
-    counting = door.authenticator._database
 
     async def revoke() -> None:
-        counting.meanwhile = None
+        door.database.meanwhile = None
         await house.write(tokens.deactivate, issued.token.id)
         door.authenticator.forget(issued.token.id)
 
-    counting.meanwhile = revoke
+    door.database.meanwhile = revoke
     await door.enter(issued.secret.text)  # what it had read was true when it read it
     assert await door.refusal(issued.secret.text) == "inactive"
 
@@ -382,19 +401,13 @@ async def test_a_use_noted_before_the_renewal_counts_for_the_old_secret(
     assert (row.last_used, row.previous_last_used) == (None, house.now)
 
 
-async def test_a_flush_that_fails_loses_nothing(
-    house: House, door: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_flush_that_fails_loses_nothing(house: House, door: Door) -> None:
     issued = await house.generate()
     door.authenticator.used(await door.enter(issued.secret.text), "192.0.2.1", "a")
-
-    async def fail(operation: object) -> None:
-        raise OSError("no database")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(door.authenticator._database, "write", fail, raising=False)
-        with pytest.raises(OSError, match="no database"):
-            await door.authenticator.flush()
+    door.database.broken = True
+    with pytest.raises(DatabaseUnavailable):
+        await door.authenticator.flush()
+    door.database.broken = False
     await door.authenticator.flush()
     row = await house.read(rows.load, issued.token.id)
     assert row is not None

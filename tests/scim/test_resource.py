@@ -170,6 +170,8 @@ def test_active_is_not_made_up() -> None:
         ({urns.CUSTOM_USER: {"floor": "4"}}, f"{urns.CUSTOM_USER}:floor"),
         ({urns.CUSTOM_USER: {"floor": True}}, f"{urns.CUSTOM_USER}:floor"),
         ({urns.CUSTOM_USER: {"floor": float("inf")}}, f"{urns.CUSTOM_USER}:floor"),
+        ({urns.CUSTOM_USER: {"floor": 2**63}}, f"{urns.CUSTOM_USER}:floor"),
+        ({urns.CUSTOM_USER: {"floor": -(10**400)}}, f"{urns.CUSTOM_USER}:floor"),
         ({urns.CUSTOM_USER: {"remote": 0}}, f"{urns.CUSTOM_USER}:remote"),
         ({urns.CUSTOM_USER: {"hired": "yesterday"}}, f"{urns.CUSTOM_USER}:hired"),
         ({urns.CUSTOM_USER: {"hired": "2026-02-30T00:00:00Z"}}, f"{urns.CUSTOM_USER}:hired"),

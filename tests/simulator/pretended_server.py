@@ -6,6 +6,7 @@ It understands what the two dialects send and nothing else, and shares no code w
 import json
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qs
@@ -45,7 +46,14 @@ class Refused(Exception):
 @dataclass
 class PretendedServer(httpx.AsyncBaseTransport):
     """Answers SCIM requests. ``down`` refuses connections; ``budget`` requests are answered before
-    a 429 with ``retry_after`` comes (None: no limit), and each 429 refills it."""
+    a 429 with ``retry_after`` comes (None: no limit), and each 429 refills it. Requests are counted
+    from 0: ``happenings`` are called before the one with that number is answered."""
+
+    def go_down(self) -> None:
+        self.down = True
+
+    def come_back(self) -> None:
+        self.down = False
 
     flaw: Flaw | None = None
     down: bool = False
@@ -53,7 +61,7 @@ class PretendedServer(httpx.AsyncBaseTransport):
     retry_after: str | None = "0"
     answer_lost_at: set[int] = field(default_factory=set)
     failing_at: dict[int, int] = field(default_factory=dict)
-    down_from: int | None = None
+    happenings: dict[int, Callable[[], object]] = field(default_factory=dict)
     users: dict[str, dict[str, Any]] = field(default_factory=dict)
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     log: list[tuple[str, str, Any]] = field(default_factory=list)
@@ -62,8 +70,8 @@ class PretendedServer(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         number = len(self.log)
-        if self.down_from is not None and number >= self.down_from:
-            self.down = True
+        if number in self.happenings:
+            self.happenings.pop(number)()
         if self.down:
             raise httpx.ConnectError("connection refused")
         body = json.loads(request.content) if request.content else None
@@ -133,7 +141,7 @@ class PretendedServer(httpx.AsyncBaseTransport):
         name = user.get("userName", "")
         if not name:
             raise Refused(400, "userName is required", "invalidValue")
-        if self.flaw == "refuses long names" and len(user.get("displayName", "")) > 14:
+        if self.flaw == "refuses long names" and len(user.get("displayName", "")) > 5:
             raise Refused(400, "displayName is too long", "invalidValue")
         if not isinstance(user.get("active", True), bool):
             if self.flaw != "ignores bad values":

@@ -36,7 +36,7 @@ from meibo.scim.errors import (
     NoTarget,
     TooMany,
 )
-from meibo.scim.filter import And, Compare, Filter, Not, Or, ValuePath, matches
+from meibo.scim.filter import And, Compare, Filter, Not, Or, Present, ValuePath, matches
 from meibo.scim.parser import parse_patch_path, shown
 from meibo.scim.path import AttributePath, PatchPath
 from meibo.scim.resource import (
@@ -51,9 +51,9 @@ from meibo.scim.schema import Attribute, Json, JsonObject, ResourceType, Schema
 Op: TypeAlias = Literal["add", "remove", "replace"]
 
 MAX_OPERATIONS = 1_000
-# What one message may cost in comparisons of elements, in units of about a microsecond. A thousand
-# operations on a thousand long values each would keep a process busy for minutes.
-_MAX_WORK = 250_000
+# What the operations of one message may compare, in values and characters that are not ASCII: about
+# a second at the worst. A thousand operations on a thousand long values would take minutes.
+_MAX_WORK = 500_000
 
 _OPS: dict[str, Op] = {"add": "add", "remove": "remove", "replace": "replace"}
 _MESSAGE_MEMBERS = frozenset({"schemas", "Operations"})
@@ -327,33 +327,42 @@ class _Work:
     """Counts what the operations of one message cost."""
 
     def __init__(self) -> None:
-        self._spent = 0
+        self._left = _MAX_WORK
 
-    def spend(self, elements: Sequence[JsonObject], condition: Filter | None = None) -> None:
-        units = len(elements)
-        if units > 1:
-            # Only folding long text costs more than looking at it, and what is not ASCII most.
-            units += sum(
-                len(value) // (1_000 if value.isascii() else 16)
-                for element in elements
-                for value in element.values()
-                if isinstance(value, str)
+    def spend(self, elements: Sequence[JsonObject], compared: Sequence[str]) -> None:
+        """Pay for comparing these sub-attributes, each as often as it is named, of each element."""
+        self._take(len(elements) * len(compared))
+        if len(elements) > 1:
+            # Long text costs more, most of all where it has to be normalised.
+            self._take(
+                sum(
+                    len(value) // 1_000 if value.isascii() else len(value)
+                    for name in compared
+                    for element in elements
+                    if isinstance(value := element.get(name), str)
+                )
             )
-        if condition is not None:
-            units *= _comparisons(condition)
-        self._spent += units
-        if self._spent > _MAX_WORK:
+
+    def _take(self, units: int) -> None:
+        self._left -= units
+        if self._left < 0:
             raise TooMany("The operations compare too many values. Send fewer in one PATCH.")
 
 
-def _comparisons(condition: Filter) -> int:
+# What tells elements apart, see `element_key`.
+_KEY = ("value", "type")
+
+
+def _compared(condition: Filter | None) -> list[str]:
     match condition:
+        case None:
+            return []
         case And(left, right) | Or(left, right):
-            return _comparisons(left) + _comparisons(right)
+            return _compared(left) + _compared(right)
         case Not(inner) | ValuePath(condition=inner):
-            return _comparisons(inner)
-        case _:
-            return 1
+            return _compared(inner)
+        case Compare(path) | Present(path):
+            return [path.attribute.name]
 
 
 def _changed(old: Json, operation: Operation, work: _Work) -> Json:
@@ -411,12 +420,12 @@ def _changed_whole(
         case "replace":
             return listed
         case "add":
-            work.spend(elements)
+            work.spend(elements, _KEY)
             return add_elements(elements, listed, path)
         case "remove":
             if value is None:
                 return []
-            work.spend(elements)
+            work.spend(elements, _KEY)
             return without_elements(attribute, elements, listed)
 
 
@@ -426,7 +435,7 @@ def _changed_elements(
     """The target is the elements that the condition selects, all without one, or a part of each."""
     path, condition, value = operation.target.path, operation.target.condition, operation.value
     sub = path.sub
-    work.spend(elements, condition)
+    work.spend(elements, _compared(condition))
     if operation.op == "remove" and sub is None:
         return [each for each in elements if condition is not None and not matches(condition, each)]
     if condition is None:
@@ -437,6 +446,7 @@ def _changed_elements(
         changes: JsonObject = {sub.name: value}
     else:
         changes = value if isinstance(value, dict) else {}
+    work.spend(elements, _KEY)
     if not hits:
         if operation.op == "remove":
             return elements

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from meibo.scim.errors import InvalidValue
@@ -11,6 +12,8 @@ from meibo.scim.schema import Json, JsonObject, ResourceType, Schema
 
 # Names below a resource, or below one of its values; None stands for all of it.
 _Names: TypeAlias = "dict[str, _Names | None]"
+
+_REMEMBERED_CHARACTERS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +39,13 @@ class Projection:
         """
         if attributes and excluded:
             raise InvalidValue("attributes and excludedAttributes cannot be used together.")
-        if attributes:
-            return _including(attributes, resource_type)
-        return _excluding(excluded, resource_type) if excluded else None
+        names = attributes or excluded
+        if not names:
+            return None
+        # Clients ask for the same few names again and again; what is long is not worth the memory.
+        short = sum(map(len, names)) <= _REMEMBERED_CHARACTERS
+        make = _remembered if short else _remembered.__wrapped__
+        return make(tuple(names), excludes=not attributes, resource_type=resource_type)
 
     def apply(self, resource: JsonObject) -> JsonObject:
         """A new object with what is asked for; the resource stays as it is."""
@@ -49,6 +56,13 @@ class Projection:
         if self.excludes:
             return name not in self._names or self._names[name] is not None
         return name in self._names
+
+
+@lru_cache(maxsize=256)
+def _remembered(
+    texts: tuple[str, ...], *, excludes: bool, resource_type: ResourceType
+) -> Projection | None:
+    return (_excluding if excludes else _including)(texts, resource_type)
 
 
 def _including(texts: Sequence[str], resource_type: ResourceType) -> Projection:

@@ -19,12 +19,13 @@ from meibo.scim.schema import Attribute, Json, JsonObject, ResourceType, Schema
 
 # So many ignored paths are kept for the log.
 _IGNORED_PATHS = 100
+_INTEGERS = 2**63
 
 _EXPECTED = {
     "string": "a string",
     "boolean": "a boolean, true or false without quotes",
-    "decimal": "a number",
-    "integer": "a whole number without fraction or exponent",
+    "decimal": "a number of at most 64 bits, without quotes",
+    "integer": "a whole number of at most 64 bits, without quotes, fraction or exponent",
     "dateTime": "a date and time such as 2026-11-22T10:00:00Z, in quotes",
     "binary": "a base64-encoded string",
     "reference": "a string that holds a URI",
@@ -102,17 +103,18 @@ def _check_one(attribute: Attribute, value: Json, path: str, ignored: list[str] 
     if type_ == "complex":
         # An object without anything in it is not assigned (RFC 7643 §2.5).
         return _check_complex(attribute, value, path, ignored) or None
-    if type_ == "boolean":
-        if isinstance(value, bool):
+    if isinstance(value, bool):
+        if type_ == "boolean":
             return value
     elif isinstance(value, str):
-        if type_ != "decimal" and type_ != "integer":
+        if type_ not in ("boolean", "decimal", "integer"):
             return _check_text(attribute, value, path)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        if type_ == "decimal" and math.isfinite(value):
+    elif isinstance(value, int):
+        # Neither database nor JSON writer takes a whole number of more than 64 bits.
+        if type_ in ("decimal", "integer") and -_INTEGERS <= value < _INTEGERS:
             return value
-        if type_ == "integer" and isinstance(value, int):
-            return value
+    elif isinstance(value, float) and type_ == "decimal" and math.isfinite(value):
+        return value
     raise InvalidValue(f"{path} must be {_EXPECTED[type_]}, not {described(value)}.")
 
 
@@ -355,8 +357,10 @@ def described(value: Json) -> str:
             return "true" if value else "false"
         case str():
             return f"the string {shown(value)}"
+        case int() if not -_INTEGERS <= value < _INTEGERS:
+            return "a number that large"
         case int() | float():
-            return f"the number {value!r:.40}"
+            return f"the number {value!r}"
         case list():
             return "an array"
         case _:

@@ -281,6 +281,8 @@ def _connect(path: Path, synchronous: str, cache_kib: int) -> apsw.Connection:
     connection.execute(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}")
     connection.execute(f"PRAGMA cache_size = -{cache_kib}; PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}; PRAGMA trusted_schema = OFF")
+    # Without this a statement is planned anew each time its LIMIT is bound, 30 µs instead of 4.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     # From here on nobody waits inside SQLite, where the event loop would wait too.
     connection.set_busy_timeout(0)
     return connection

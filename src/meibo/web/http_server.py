@@ -1,23 +1,24 @@
 """The HTTP/1.1 server: uvicorn, made fit to be reached by anybody."""
 
 import asyncio
+import contextlib
 import resource
+import signal
 import socket
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+import threading
+from collections.abc import Generator, Sequence
+from typing import cast
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from meibo.web.http_connection import HttpProtocol, HttpServerState, Limits
-
-if TYPE_CHECKING:
-    from uvicorn._types import ASGIApplication
 
 DEFAULT_LIMITS = Limits()
 
 
 def build_server(
-    app: "ASGIApplication | str",
+    app: ASGIApp | str,
     *,
     host: str = "127.0.0.1",
     port: int = 8080,
@@ -28,8 +29,8 @@ def build_server(
     """A server for ``app``, to be started by its ``run()`` or ``serve()``.
 
     It writes no access log and sends no Date and Server headers. SIGTERM and SIGINT make it accept
-    no more, answer what it has begun within ``graceful_seconds``, and end. ``X-Forwarded-For`` and
-    ``X-Forwarded-Proto`` are believed from ``trusted_proxies`` (addresses or networks) only.
+    no more, answer what it has begun within ``graceful_seconds``, and return. ``X-Forwarded-For``
+    and ``X-Forwarded-Proto`` are believed from ``trusted_proxies`` (addresses or networks) only.
     """
     config = uvicorn.Config(
         app,
@@ -78,6 +79,26 @@ class HttpServer(uvicorn.Server):
         finally:
             if self._timer is not None:
                 self._timer.cancel()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Be told of SIGTERM and SIGINT.
+
+        Unlike uvicorn's, this does not raise them again afterwards: that would kill the process
+        before its caller has closed the database.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {
+            number: signal.signal(number, self.handle_exit)
+            for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 import structlog
+import uvloop
 
 from meibo.storage.engine import open_database, sqlite_path
 from meibo.storage.sqlite import serving_lock
@@ -59,7 +60,7 @@ def serve(serving: Serving) -> None:
             stack.enter_context(serving_lock(path))
         listening = stack.enter_context(_listening(serving.host, serving.port))
         if serving.workers == 1:
-            asyncio.run(_serve(serving, listening))
+            uvloop.run(_serve(serving, listening))
         else:
             _supervise(serving, listening)
 
@@ -100,12 +101,15 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=2048) as listening:
         listening.setblocking(False)
+        # Inherited by what is accepted: an answer's head and body are two writes, and the second
+        # must not wait for the client to acknowledge the first.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listening
 
 
 def _work(serving: Serving, listening: socket.socket) -> None:
     configure_logging()
-    asyncio.run(_serve(serving, listening))
+    uvloop.run(_serve(serving, listening))
 
 
 def _supervise(serving: Serving, listening: socket.socket) -> None:

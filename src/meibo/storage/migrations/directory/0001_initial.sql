@@ -120,7 +120,7 @@ CREATE TABLE memberships (
     added        BIGINT     NOT NULL,
     PRIMARY KEY (tenant, group_id, member_id)
 );
-CREATE INDEX memberships_member ON memberships (tenant, member_id);
+CREATE INDEX memberships_member ON memberships (tenant, member_id, group_id);
 
 -- How many resources a connection holds, kept rather than counted, in 256 slots (the last two
 -- digits of the resource's id) so that no row is hot.

@@ -1,0 +1,105 @@
+"""Open the database for one command, and find the tenant that it is about."""
+
+import asyncio
+import getpass
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from meibo import clock, config
+from meibo.access import tenants
+from meibo.access.tenants import DEFAULT_TENANT
+from meibo.cli.command import Failure, WrongSetting
+from meibo.storage import tenants as rows
+from meibo.storage.database import Database, Transaction
+from meibo.storage.engine import open_database, sqlite_path
+from meibo.storage.tenants import Tenant
+
+T = TypeVar("T")
+
+
+def actor() -> str:
+    """Who acts, for the audit trail: the operating system's name of whoever runs the command."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # nobody knows the number
+        name = str(os.getuid())
+    return f"CLI ({name})"
+
+
+def in_database(
+    url: str,
+    work: Callable[[Database], Awaitable[T]],
+    *,
+    migrate: bool | None = None,
+) -> T:
+    """Runs ``work`` on the database, which has the default tenant then.
+
+    Raises:
+        WrongSetting, Failure: the URL is none, or the database's folder cannot be made.
+        StorageError: it cannot be opened, or ``work`` raises.
+    """
+    prepare(url)
+
+    async def run() -> T:
+        database = await open_database(url, migrate=migrate)
+        try:
+            await _ensure_default(database)
+            return await work(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+def reading(url: str, slug: str, operation: Callable[[Transaction, Tenant], Awaitable[T]]) -> T:
+    """What an operation that only reads finds in the tenant."""
+
+    async def work(database: Database) -> T:
+        async def run(tx: Transaction) -> T:
+            return await operation(tx, await tenants.find(tx, slug))
+
+        return await database.read(run, snapshot=True)
+
+    return in_database(url, work)
+
+
+def writing(url: str, slug: str, operation: Callable[[Transaction, Tenant], Awaitable[T]]) -> T:
+    """What an operation that writes gives back when it is on disk."""
+
+    async def work(database: Database) -> T:
+        async def run(tx: Transaction) -> T:
+            return await operation(tx, await tenants.find(tx, slug))
+
+        return await database.write(run)
+
+    return in_database(url, work)
+
+
+def prepare(url: str) -> None:
+    """Checks the URL, and makes the folder of the database that is used when none is named.
+
+    Raises:
+        WrongSetting, Failure: the URL is none of ours, or the folder cannot be made.
+    """
+    try:
+        path = sqlite_path(url)
+    except ValueError as error:
+        raise WrongSetting(f"--database: {error}") from error
+    if path is not None and url == config.default_database(os.environ):
+        make_private(path.parent)
+
+
+def make_private(directory: Path) -> None:
+    """Makes a folder that only its owner may look into, if it is not there."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"{directory} cannot be made: {error.strerror}") from error
+
+
+async def _ensure_default(database: Database) -> None:
+    # A look first: only the very first command has to write.
+    if await database.read(lambda tx: rows.by_slug(tx, DEFAULT_TENANT)) is None:
+        await database.write(lambda tx: tenants.ensure_default(tx, by=actor(), now=clock.now()))
