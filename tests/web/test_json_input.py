@@ -122,7 +122,7 @@ ACCEPTED: dict[str, tuple[bytes, Any]] = {
 }
 
 
-@pytest.mark.parametrize(("data", "told"), REFUSED.values(), ids=REFUSED.keys())
+@pytest.mark.parametrize("data, told", REFUSED.values(), ids=REFUSED.keys())
 def test_ambiguous_or_excessive_json_is_refused(data: bytes, told: str) -> None:
     with pytest.raises(InvalidSyntax) as refusal:
         decode(data)
@@ -131,7 +131,7 @@ def test_ambiguous_or_excessive_json_is_refused(data: bytes, told: str) -> None:
     assert len(refusal.value.detail) < 300
 
 
-@pytest.mark.parametrize(("data", "value"), ACCEPTED.values(), ids=ACCEPTED.keys())
+@pytest.mark.parametrize("data, value", ACCEPTED.values(), ids=ACCEPTED.keys())
 def test_json_within_the_limits_is_decoded(data: bytes, value: object) -> None:
     decoded = decode(data)
     assert decoded == value

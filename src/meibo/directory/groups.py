@@ -295,7 +295,9 @@ async def _members_to_add(
 async def _as_document(tx: Transaction, tenant: int, group_id: str) -> JsonObject:
     members: list[Json] = []
     after = ""
-    while chunk := await storage.members(tx, tenant, group_id, after=after, count=10_000):
+    while chunk := await storage.members(
+        tx, tenant, group_id, after=after, count=10_000, display=True
+    ):
         after = chunk[-1].id
         for member_id, member_type, display in chunk:
             member: JsonObject = {"value": member_id, "type": member_type}

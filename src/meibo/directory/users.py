@@ -95,7 +95,8 @@ async def replace(
         NotFound, VersionMismatch, Uniqueness, Mutability, InvalidValue.
     """
     row, before = await _load(tx, user_id, by, if_match)
-    resource = {"active": before["active"], **resource}
+    if "active" in before:
+        resource = {"active": before["active"], **resource}
     return await _save(tx, row, before, resource, user_type, by=by, rules=rules)
 
 
@@ -343,7 +344,8 @@ def _columns(
         external_id=_text(resource.get("externalId")),
         display_name=_text(resource.get("displayName")),
         manager=_manager_id(resource),
-        active=resource["active"] is True,
+        # Taken away by a PATCH it is not true any more: access needs somebody to say so.
+        active=resource.get("active") is True,
         version=version,
         created=created,
         last_modified=modified,

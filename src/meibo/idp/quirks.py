@@ -39,8 +39,8 @@ NUMBER_AS_STRING = Quirk(
     "number-as-string",
     "The value of a number attribute is sent as a string; it becomes the number if the string is a "
     "JSON number that can be kept exactly.",
-    ("Entra ID",),
-    "Microsoft Learn: Customize attribute mappings (mapped values are strings)",
+    ("nobody seen yet",),
+    "none recorded; by analogy with boolean-as-string, for custom attributes",
 )
 EMPTY_STRING = Quirk(
     "empty-string",
@@ -80,7 +80,7 @@ STRING_FOR_OBJECT = Quirk(
     "string-for-object",
     "A complex attribute (manager) or an element of one (a member, an e-mail address) is sent as a "
     "string; it becomes an object that has the string as its value.",
-    ("Entra ID", "WSO2 Identity Server"),
+    ("Entra ID",),
     "apache/directory-scimple#1242; Captain-P-Goldfish/SCIM-SDK#686; wso2/product-is#3078; "
     "AzureAD/SCIMReferenceCode: PostmanCollection.json",
 )
@@ -165,7 +165,7 @@ VALUE_NAMED_AGAIN = Quirk(
     "value-named-again",
     'The value of an operation with a path names the attribute again, {"members": [...]}; what '
     "stands under the name is taken.",
-    ("Salesforce",),
+    ("Salesforce (documentation sample)",),
     "Salesforce Help: Manage groups with SCIM; pond/scimitar#45",
 )
 REPEATED_ID = Quirk(
@@ -179,7 +179,7 @@ REPEATED_ID = Quirk(
 BARE_WORD = Quirk(
     "bare-word",
     "A value in a filter, or in the filter of a PATCH path, is not quoted; it is read as a string.",
-    ("authentik", "Entra ID (older samples)", "WSO2 Identity Server"),
+    ("authentik", "Entra ID (older samples)", "WSO2 (documentation sample)"),
     "goauthentik/authentik: providers/scim/clients/users.py; wso2/product-is#19409; "
     "AzureAD/SCIMReferenceCode: PostmanCollection.json",
 )

@@ -5,7 +5,8 @@ Where this departs from the listing in §8.7.1, it tells what this server really
 - ``userName`` has a rule of its own for what is refused (invisible and unassigned characters);
 - attributes that hold a resource's ``id``, and references, compare with case (§3.1, §2.3.7);
 - a member without ``value`` means nothing, so ``members.value`` is required;
-- ``members.display`` and ``manager.$ref`` are computed here, so they are readOnly;
+- ``members.display`` and ``manager.$ref`` are computed here, so they are readOnly; the name of
+  each member is looked up, so it is returned on request only;
 - ``addresses`` has the ``primary`` that §2.4 gives every multi-valued attribute.
 """
 
@@ -375,7 +376,12 @@ _GROUP_ATTRIBUTES: tuple[Attribute, ...] = (
                 mutability="immutable",
                 canonical_values=("User", "Group"),
             ),
-            Attribute("display", description="The member's name.", mutability="readOnly"),
+            Attribute(
+                "display",
+                description="The member's name as it is now; asked for as members.display.",
+                mutability="readOnly",
+                returned="request",
+            ),
         ),
     ),
 )

@@ -190,6 +190,8 @@ class _Reader:
             raise InvalidValue(f"{extension.id} must be an object, not {described(value)}.")
         for key, inner in value.items():
             attribute = extension.attribute(key)
+            if attribute is None and key.lower() == "schemas":
+                continue  # some clients' models of an extension carry it, as they do at the top
             if attribute is None:
                 raise InvalidPath(f"{extension.id} has no attribute {shown(key)}.")
             target = PatchPath(AttributePath(extension.id, attribute))

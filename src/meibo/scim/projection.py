@@ -57,6 +57,11 @@ class Projection:
             return name not in self._names or self._names[name] is not None
         return name in self._names
 
+    def requests(self, name: str, sub_name: str) -> bool:
+        """Whether a sub-attribute is asked for by its own name, as ``returned: request`` wants."""
+        below = None if self.excludes else self._names.get(name)
+        return below is not None and sub_name in below
+
 
 @lru_cache(maxsize=256)
 def _remembered(

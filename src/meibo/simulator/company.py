@@ -19,7 +19,8 @@ Kind: TypeAlias = Literal["everyone", "department", "office", "project"]
 _JOIN, _MOVE, _LEAVE, _NEW_NAME = 0.03, 0.05, 0.03, 0.01
 _RETURN, _PURGE = 1 / 3, 1 / 2
 _PROJECT_CHANGE = 0.06
-# Sizes of project groups: some a handful of people, some a share of the company, one empty.
+# Sizes of the first project groups: a handful of people, a share of the company, nobody. Any
+# further one has a few dozen at most.
 _PROJECT_SIZES: tuple[float, ...] = (0.08, 0.6, 5, 0.3, 12, 0, 0.02, 1, 30, 0.15)
 
 _T = TypeVar("_T")
@@ -157,14 +158,15 @@ class _Chronicle:
             self._people[number] = renamed
 
     def _change_projects(self, random: Random) -> None:
-        active = [number for number, person in self._people.items() if person.active]
+        active = self._active()
         projects = [number for number, group in self._groups.items() if group.kind == "project"]
         for number in projects:
             members = self._groups[number].members & self._people.keys()
             if members:
-                outside = [person for person in active if person not in members]
                 leaving = _some(sorted(members), _PROJECT_CHANGE, random)
-                joining = random.sample(outside, min(len(outside), len(leaving)))
+                # Asking a few too many is faster than listing everybody who is outside.
+                asked = random.sample(active, min(len(active), 3 * len(leaving) + 5))
+                joining = [person for person in asked if person not in members][: len(leaving)]
                 members = members.difference(leaving).union(joining)
             self._groups[number] = replace(self._groups[number], members=members)
         if len(projects) > 1:
@@ -173,7 +175,7 @@ class _Chronicle:
             name = f"{self._groups[renamed].name} ({random.randrange(2, 9)})"
             self._groups[renamed] = replace(self._groups[renamed], name=name)
         if projects:
-            self._found_project()
+            self._found_project(active)
 
     def _hire(self) -> None:
         number, self._hired = self._hired, self._hired + 1
@@ -186,17 +188,18 @@ class _Chronicle:
         # In turn, so that a company with few groups has some of each kind too.
         departments = [department.name for department in self._firm.departments[: self._heads]]
         offices = [office.name for office in self._firm.offices]
+        active = self._active()
         if count:
             self._found(self._firm.everyone, "everyone")
         while self._founded < count:
             if departments:
                 self._found(departments.pop(0), "department")
             if self._founded < count:
-                self._found_project()
+                self._found_project(active)
             if self._founded < count and offices:
                 self._found(offices.pop(0), "office")
 
-    def _found_project(self) -> None:
+    def _found_project(self, active: list[int]) -> None:
         number, self._projects = self._projects, self._projects + 1
         names = self._firm.projects
         name = (
@@ -205,8 +208,8 @@ class _Chronicle:
             else self._firm.project_pattern.format(number - len(names) + 1)
         )
         random = Random(f"{self._vendor}:{self._seed}:project:{number}")
-        active = [member for member, person in self._people.items() if person.active]
-        size = _PROJECT_SIZES[number % len(_PROJECT_SIZES)]
+        first = number < len(_PROJECT_SIZES)
+        size = _PROJECT_SIZES[number] if first else random.randint(2, 40)
         wanted = round(size * len(active)) if size < 1 else int(size)
         self._found(name, "project", random.sample(active, min(wanted, len(active))))
 
@@ -215,6 +218,9 @@ class _Chronicle:
         random = Random(f"{self._vendor}:{self._seed}:group:{number}")
         external_id = people.group_external_id(random)
         self._groups[number] = Group(number, external_id, name, kind, frozenset(members))
+
+    def _active(self) -> list[int]:
+        return [number for number, person in self._people.items() if person.active]
 
     def _staff(self, also: Callable[[Person], bool] = lambda _: True) -> list[int]:
         """Active people who lead no department: heads stay, since others refer to them."""

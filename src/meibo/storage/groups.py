@@ -156,15 +156,24 @@ async def holder_of_external_id(
 
 
 async def members(
-    tx: Transaction, tenant: int, group_id: str, *, after: str = "", count: int
+    tx: Transaction,
+    tenant: int,
+    group_id: str,
+    *,
+    after: str = "",
+    count: int,
+    display: bool = False,
 ) -> list[Member]:
-    """Up to ``count`` members in id order, after the member with the id ``after``."""
+    """Up to ``count`` members in id order, after the member with the id ``after``.
+
+    Their names are looked up only with ``display``.
+    """
+    name, joins = (_DISPLAY, _DISPLAY_JOINS) if display else ("NULL", "")
     rows = await tx.all(
-        """
-        SELECT m.member_id, m.member_type, coalesce(u.display_name, u.user_name, g.display_name)
+        f"""
+        SELECT m.member_id, m.member_type, {name}
           FROM memberships m
-          LEFT JOIN users u ON u.tenant = m.tenant AND u.id = m.member_id
-          LEFT JOIN groups g ON g.tenant = m.tenant AND g.id = m.member_id
+               {joins}
          WHERE m.tenant = :tenant AND m.group_id = :group_id AND m.member_id > :after
          ORDER BY m.member_id
          LIMIT :count
@@ -175,6 +184,12 @@ async def members(
         count=count,
     )
     return [Member(*row) for row in rows]
+
+
+_DISPLAY: LiteralString = "coalesce(u.display_name, u.user_name, g.display_name)"
+_DISPLAY_JOINS: LiteralString = """
+    LEFT JOIN users u ON u.tenant = m.tenant AND u.id = m.member_id
+    LEFT JOIN groups g ON g.tenant = m.tenant AND g.id = m.member_id"""
 
 
 async def member_ids(tx: Transaction, tenant: int, group_id: str) -> set[str]:

@@ -37,16 +37,13 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         if len(body) > limit:
             raise _too_large(limit)
         return body
-    parts: list[bytes] = []
-    size = 0
+    whole = bytearray()
     while message["type"] == "http.request":
-        part: bytes = message.get("body", b"")
-        size += len(part)
-        if size > limit:
+        whole += message.get("body", b"")
+        if len(whole) > limit:
             raise _too_large(limit)
-        parts.append(part)
         if not message.get("more_body", False):
-            return b"".join(parts)
+            return bytes(whole)
         message = await receive()
     raise RequestTimeout("The body did not arrive completely.")
 

@@ -35,6 +35,8 @@ _SMALL = min(http_head.MAX_TARGET_BYTES, http_head.MAX_HEADER_BYTES)
 _PIECE = 262_144
 # How much a client may still send after its last answer.
 _LINGER_BYTES = 524_288
+# The answer to a client that is too slow: the connection closes.
+_SILENCE = b""
 # HTTP/0.9 has no headers, for which llhttp would wait.
 _HTTP_0_9 = re.compile(rb"[\r\n]*[A-Z]+ [^ \r\n]+\r?\n")
 _CRASHED = http_head.error_body(500, "The server could not answer the request.")
@@ -67,7 +69,7 @@ class Limits:
 
     @property
     def sweep_seconds(self) -> float:
-        """How often all connections are looked at; a time-out is late by this at most."""
+        """How often all connections are looked at; a time-out is early by this at most."""
         return min(1.0, self.head_seconds / 4, self.body_seconds / 4, self.idle_seconds / 4)
 
 
@@ -139,13 +141,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._state = server_state
         self._output = cast(asyncio.Transport, None)
         self._phase = _IDLE
-        # When the phase began, by the sweep's clock, which is late by one sweep at most.
+        # When the phase began, by the sweep's clock, which is one sweep behind at most.
         self._since = server_state.now
         self._stalled_since: float | None = None
         # The cycle whose turn it is. uvicorn's `cycle` is the newest, which may wait for its turn.
         self._current: _Cycle | None = None
         # The last answer of all, while those to earlier requests are owed.
-        self._last_answer = b""
+        self._last_answer: bytes | None = None
         # Bytes of the piece of input at hand.
         self._piece = 0
         # Bytes of an unfinished head in pieces before, or since the last data of a body.
@@ -330,9 +332,8 @@ class HttpProtocol(HttpToolsProtocol):
             cycle, app = self.pipeline.pop()
             self._current = cast(_Cycle, cycle)
             self._start_asgi_task(cycle, app)
-        elif self._last_answer:
-            self.transport.write(self._last_answer)
-            self._end()
+        elif self._last_answer is not None:
+            self._give_up(self._last_answer)
         elif self._phase == _BUSY:
             self._phase = _IDLE
             self._since = self._state.now
@@ -358,17 +359,17 @@ class HttpProtocol(HttpToolsProtocol):
         elif stalled is not None and now - stalled > limits.write_seconds:
             self.transport.abort()
         elif phase == _IDLE:
-            if waited > limits.idle_seconds:
+            if waited >= limits.idle_seconds:
                 self.transport.close()
         elif phase == _HEAD:
-            if waited > limits.head_seconds:
-                self._refuse(http_head.LATE_HEAD)
+            if waited >= limits.head_seconds:
+                self._refuse(_SILENCE)
         elif phase == _BODY:
             if self.flow.read_paused:
                 self._since = now  # it is we who let the client wait
-            elif waited > limits.body_seconds:
-                self._refuse(http_head.LATE_BODY)
-        elif phase == _LINGERING and waited > limits.linger_seconds:
+            elif waited >= limits.body_seconds:
+                self._refuse(_SILENCE)
+        elif phase == _LINGERING and waited >= limits.linger_seconds:
             self.transport.close()
 
     # Our own
@@ -398,12 +399,11 @@ class HttpProtocol(HttpToolsProtocol):
         Earlier requests are answered first. An application that waits for the rest of this one is
         told that the client is gone.
         """
-        _log.debug("A request was refused with %s.", answer[9:12].decode())
+        _log.debug("A request was refused: %r", answer[9:12])
         current, phase = self._current, self._phase
         self._phase = _DEAF
         if current is None or current.response_complete:
-            self.transport.write(answer)
-            self._end()
+            self._give_up(answer)
         elif phase != _BODY or current is not self.cycle:
             if phase == _BODY:
                 self.pipeline.popleft()
@@ -413,8 +413,14 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             current.disconnect()
+            self._give_up(answer)
+
+    def _give_up(self, answer: bytes) -> None:
+        if answer:
             self.transport.write(answer)
             self._end()
+        else:
+            self.transport.close()
 
     def _end(self) -> None:
         """Close the connection once all that is written has gone out.

@@ -68,8 +68,6 @@ BAD_CODING = _answer(400, "The only Transfer-Encoding is chunked, in HTTP/1.1.")
 REPEATED = _answer(400, "A header that may stand only once is repeated.")
 UPGRADE = _answer(400, "Upgrade is not supported for a request with a body.")
 INCOMPLETE = _answer(400, "The request ended before its body was complete.")
-LATE_HEAD = _answer(408, "The request did not arrive in time.")
-LATE_BODY = _answer(408, "The body of the request did not arrive in time.")
 NO_LENGTH = _answer(411, "The request needs a Content-Length.")
 LONG_TARGET = _answer(
     414, f"The request target is longer than the limit of {MAX_TARGET_BYTES >> 10} KiB."

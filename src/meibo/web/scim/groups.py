@@ -51,7 +51,7 @@ async def read(exchange: Exchange, group_id: str) -> Answer:
         row = await groups.load(tx, tenant, connection, group_id)
         if row is None:
             return None
-        return row, await _chunk(tx, exchange, row.id, "") if with_members else []
+        return row, await _chunk(tx, exchange, projection, row.id) if with_members else []
 
     found = await exchange.database.read(load)
     if found is None:
@@ -149,7 +149,7 @@ async def _listed(
     for index, row in enumerate(rows):
         if index:
             yield b","
-        members = await _read_chunk(exchange, row.id, "") if with_members else []
+        members = await _read_chunk(exchange, projection, row.id) if with_members else []
         body = await _body(exchange, row, members, projection)
         if isinstance(body, bytes):
             yield body
@@ -176,7 +176,7 @@ async def _written(
     _note(exchange, written)
     row = written.row
     with_members = projection is None or projection.wants("members")
-    members = await _read_chunk(exchange, row.id, "") if with_members else []
+    members = await _read_chunk(exchange, projection, row.id) if with_members else []
     body = await _body(exchange, row, members, projection)
     return Answer(status, body, etag(row.version), _location(exchange, row))
 
@@ -194,7 +194,7 @@ async def _body(
     location = _location(exchange, row)
     if projection is not None:
         listed: list[Json] = []
-        async for chunk in _chunks(exchange, row.id, members):
+        async for chunk in _chunks(exchange, projection, row.id, members):
             listed.extend(_member(exchange, each) for each in chunk)
         return shaped(group_answer(row.body, location, encode(listed) if listed else None), projection)
     if len(members) < CHUNK:
@@ -208,7 +208,7 @@ async def _streamed(
 ) -> AsyncIterator[bytes]:
     yield group_answer(row.body, _location(exchange, row), None)[:-1] + b',"members":['
     separator = b""
-    async for chunk in _chunks(exchange, row.id, first):
+    async for chunk in _chunks(exchange, None, row.id, first):
         elements: list[Json] = [_member(exchange, each) for each in chunk]
         yield separator + encode(elements)[1:-1]
         separator = b","
@@ -216,20 +216,36 @@ async def _streamed(
 
 
 async def _chunks(
-    exchange: Exchange, group_id: str, first: list[Member]
+    exchange: Exchange, projection: Projection | None, group_id: str, first: list[Member]
 ) -> AsyncIterator[list[Member]]:
     chunk = first
     while chunk:
         yield chunk
-        chunk = [] if len(chunk) < CHUNK else await _read_chunk(exchange, group_id, chunk[-1].id)
+        if len(chunk) < CHUNK:
+            return
+        chunk = await _read_chunk(exchange, projection, group_id, after=chunk[-1].id)
 
 
-async def _read_chunk(exchange: Exchange, group_id: str, after: str) -> list[Member]:
-    return await exchange.database.read(lambda tx: _chunk(tx, exchange, group_id, after))
+async def _read_chunk(
+    exchange: Exchange, projection: Projection | None, group_id: str, *, after: str = ""
+) -> list[Member]:
+    return await exchange.database.read(
+        lambda tx: _chunk(tx, exchange, projection, group_id, after=after)
+    )
 
 
-async def _chunk(tx: Transaction, exchange: Exchange, group_id: str, after: str) -> list[Member]:
-    return await groups.members(tx, exchange.tenant, group_id, after=after, count=CHUNK)
+async def _chunk(
+    tx: Transaction,
+    exchange: Exchange,
+    projection: Projection | None,
+    group_id: str,
+    *,
+    after: str = "",
+) -> list[Member]:
+    display = projection is not None and projection.requests("members", "display")
+    return await groups.members(
+        tx, exchange.tenant, group_id, after=after, count=CHUNK, display=display
+    )
 
 
 def _member(exchange: Exchange, found: Member) -> JsonObject:
