@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +23,7 @@ POSTGRES_DIRECTORY = "MEIBO_TEST_POSTGRES_DIRECTORY"
 POSTGRES_OWNER = "MEIBO_TEST_POSTGRES_OWNER"
 
 STARTED = pytest.StashKey[float]()
+RUNNING = pytest.StashKey[set[str]]()
 POSTGRES_FIXTURES = {"postgres_server", "postgres_url", "postgres_cluster"}
 
 # The same examples in every run, so that a red run is red again. Search for new ones with
@@ -39,9 +41,25 @@ def corpora_directory() -> Path:
     return Path(os.environ.get("MEIBO_CORPORA") or ROOT.parent / "shared")
 
 
-def end_after(seconds: float) -> None:
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Keeps the names of the tests at work, those of all workers."""
+
+    names: set[str]
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.names.add(nodeid)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.names.discard(nodeid)
+
+
+def end_after(seconds: float, running: set[str]) -> None:
+    """End the run after this time, as failed, and name the tests that were still at work."""
+
     def end(number: int, frame: FrameType | None) -> None:
-        pytest.exit(f"The tests did not end within {seconds:.0f} s.", returncode=1)
+        names = ", ".join(sorted(running)) or "no test"
+        pytest.exit(f"No end within {seconds:.0f} s. At work: {names}.", returncode=1)
 
     signal.signal(signal.SIGALRM, end)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -58,11 +76,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[STARTED] = time.monotonic()
+    config.stash[RUNNING] = set()
+    config.pluginmanager.register(Running(config.stash[RUNNING]))
     if not is_worker(config):
         os.environ[POSTGRES_DIRECTORY] = str(PostgresCluster.new_directory())
         os.environ[POSTGRES_OWNER] = str(os.getpid())
         if seconds := config.getoption("--end-after"):
-            end_after(seconds)
+            end_after(seconds, config.stash[RUNNING])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -169,6 +169,9 @@ class PostgresCluster:
     def remove(self) -> None:
         """End the server and remove its folder with all data."""
         self.stop("immediate")
+        if guard := GUARDS.pop(self.directory, None):
+            guard.terminate()
+            guard.wait()
         shutil.rmtree(self.directory)
 
     def create_database(self, template: str = "template0") -> str:
@@ -216,16 +219,14 @@ class PostgresCluster:
     def _guard(self, owner: int) -> None:
         self._known_as.touch(0o600)
         self._known_as.write_text(json.dumps({"port": self.port, "password": self._password}))
-        GUARDS.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "tests.postgres", str(self.directory), str(owner)],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                # Ctrl-C goes to everybody in the terminal's group; the guard must outlive it.
-                start_new_session=True,
-            )
+        GUARDS[self.directory] = subprocess.Popen(
+            [sys.executable, "-m", "tests.postgres", str(self.directory), str(owner)],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            # Ctrl-C goes to everybody in the terminal's group; the guard must outlive it.
+            start_new_session=True,
         )
 
     def _hand_over(self, path: Path) -> None:
@@ -267,8 +268,8 @@ class PostgresCluster:
         return told.rstrip("\n")
 
 
-GUARDS: list["subprocess.Popen[bytes]"] = []
-"""Kept, because Python warns of a process that nobody holds any more."""
+GUARDS: dict[Path, "subprocess.Popen[bytes]"] = {}
+"""The guards that this process has started, by the folder that each watches over."""
 
 
 def server_user() -> pwd.struct_passwd:

@@ -16,7 +16,9 @@ import msgspec
 from tests.reliability.wire import Answer, NotSent, Unanswered
 
 Outcome: TypeAlias = Literal["ok", "fail", "unknown"]
-Kind: TypeAlias = Literal["create", "patch", "put", "delete", "refused", "add", "remove", "read"]
+Kind: TypeAlias = Literal[
+    "create", "create group", "patch", "delete", "refused", "add", "remove", "read"
+]
 
 
 class Invoke(msgspec.Struct, tag="invoke", frozen=True):
@@ -92,7 +94,7 @@ class Ledger:
         resource, scim_type, marker = "", "", ""
         if 200 <= answer.status < 300:
             outcome = "ok"
-        if answer.body:
+        if "json" in answer.headers.get("content-type", ""):
             found = answer.json
             resource, scim_type = str(found.get("id", "")), str(found.get("scimType", ""))
             marker = str(found.get("title", ""))

@@ -651,7 +651,7 @@ def test_a_message_that_would_take_minutes_is_refused_in_time() -> None:
         patched(anne(ims=many), *[heavy] * 1_000)
     long: list[Json] = [{"value": "\u1100\u1161" * 4_000 + str(n)} for n in range(100)]
     with pytest.raises(TooMany):
-        patched(anne(emails=long), *[operation("remove", 'emails[value co "x"].type')] * 1_000)
+        patched(anne(ims=long), *[operation("remove", 'ims[value co "x"].type')] * 1_000)
 
 
 def test_a_full_message_of_ordinary_operations_is_not() -> None:

@@ -2,18 +2,20 @@
 
 import click
 
-from meibo.cli.attribute import attribute
-from meibo.cli.audit import audit
+from meibo.cli import (
+    attribute,
+    audit,
+    connection,
+    demo,
+    group,
+    migrate,
+    serve,
+    simulate,
+    tenant,
+    token,
+    user,
+)
 from meibo.cli.command import EXIT_CODES, Root
-from meibo.cli.connection import connection
-from meibo.cli.demo import demo
-from meibo.cli.group import group
-from meibo.cli.migrate import migrate
-from meibo.cli.serve import serve
-from meibo.cli.simulate import simulate
-from meibo.cli.tenant import tenant
-from meibo.cli.token import token
-from meibo.cli.user import user
 
 main = Root(
     "meibo",
@@ -22,21 +24,19 @@ main = Root(
     Every option is also a MEIBO_* environment variable and a setting of the settings file; the
     command line comes before the environment, the environment before the file.""",
     epilog=EXIT_CODES,
-    commands={
-        each.name: each
-        for each in (
-            attribute,
-            audit,
-            connection,
-            demo,
-            group,
-            migrate,
-            serve,
-            simulate,
-            tenant,
-            token,
-            user,
-        )
-    },
 )
+for command in (
+    serve.serve,
+    migrate.migrate,
+    tenant.tenant,
+    connection.connection,
+    token.token,
+    attribute.attribute,
+    user.user,
+    group.group,
+    audit.audit,
+    simulate.simulate,
+    demo.demo,
+):
+    main.add_command(command)
 click.version_option(package_name="meibo", message="%(package)s %(version)s")(main)

@@ -105,3 +105,13 @@ def public_url(function: F) -> F:
         show_default=f"http://{config.DEFAULT_HOST}:{config.DEFAULT_PORT}",
         help="How clients reach the service.",
     )(function)
+
+
+def filter_(function: F) -> F:
+    """``--filter``, as the argument ``filter_``."""
+    return click.option(
+        "--filter",
+        "filter_",
+        metavar="SCIM-FILTER",
+        help="Which ones, in SCIM's filter language (RFC 7644): userName sw \"a\" and active eq true",
+    )(function)

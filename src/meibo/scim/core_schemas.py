@@ -32,7 +32,7 @@ MEMBERS = 100_000
 _ID_LENGTH = 256
 # A unique key of more than 2,704 bytes does not fit into a PostgreSQL index, and normalisation
 # turns some single characters into eighteen. 512 characters are 2,048 bytes at most.
-_FOLDED_USER_NAME_LENGTH = 512
+_INDEXED_LENGTH = 512
 
 # Control, format, surrogate, private-use and unassigned characters, line and paragraph separators.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -65,8 +65,15 @@ def user_name_rule(text: str) -> str | None:
             f"must not hold invisible, private-use or unassigned characters, and has U+"
             f"{ord(refused):04X}"
         )
-    if len(fold(text)) > _FOLDED_USER_NAME_LENGTH:
+    if len(fold(text)) > _INDEXED_LENGTH:
         return "is too long in the normalised form in which names are compared"
+    return None
+
+
+def indexed_rule(text: str) -> str | None:
+    """Why ``text`` cannot be found by an index, or None."""
+    if len(fold(text)) > _INDEXED_LENGTH:
+        return f"must not have more than {_INDEXED_LENGTH} characters once it is normalised"
     return None
 
 
@@ -120,6 +127,7 @@ COMMON: tuple[Attribute, ...] = (
         "externalId",
         description="The identifier that the provisioning client uses for the resource.",
         case_exact=True,
+        max_length=_INDEXED_LENGTH,
     ),
     Attribute(
         "meta",
@@ -222,7 +230,12 @@ _USER_ATTRIBUTES: tuple[Attribute, ...] = (
         description="The user's e-mail addresses.",
         max_values=EMAILS,
         sub_attributes=(
-            _value("The e-mail address."),
+            Attribute(
+                "value",
+                description="The e-mail address.",
+                max_length=_INDEXED_LENGTH,
+                rule=indexed_rule,
+            ),
             *_plural("address", ("work", "home", "other")),
         ),
     ),
@@ -346,6 +359,7 @@ _GROUP_ATTRIBUTES: tuple[Attribute, ...] = (
         description="The group's name.",
         required=True,  # RFC 7643, erratum 5368
         max_length=DISPLAY_NAME_LENGTH,
+        rule=indexed_rule,
     ),
     Attribute(
         "members",
