@@ -58,6 +58,6 @@ lock: dev ## lock the dependencies of pyproject.toml with hashes (UPGRADE=1: new
 	$(LOCK) pyproject.toml --group dev --constraint requirements/runtime.txt \
 		--output-file requirements/dev.txt
 
-clean: ## remove what these commands made (the demo's data and your databases stay)
+clean: ## remove the environment and all caches
 	rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

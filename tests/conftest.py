@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import apsw
 import hypothesis
 import pytest
 
-from tests.postgres import PostgresCluster
+from tests.postgres import PostgresCluster, make_passable
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -79,7 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RUNNING] = set()
     config.pluginmanager.register(Running(config.stash[RUNNING]))
     if not is_worker(config):
-        os.environ[POSTGRES_DIRECTORY] = str(PostgresCluster.new_directory())
+        os.environ[POSTGRES_DIRECTORY] = str(PostgresCluster.new_path())
         os.environ[POSTGRES_OWNER] = str(os.getpid())
         if seconds := config.getoption("--end-after"):
             end_after(seconds, config.stash[RUNNING])
@@ -93,8 +92,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     directory = Path(os.environ.pop(POSTGRES_DIRECTORY))
     if PostgresCluster.exists(directory):
         PostgresCluster(directory).remove()
-    else:
-        shutil.rmtree(directory)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -159,6 +156,7 @@ def postgres_server() -> PostgresCluster:
     For databases only. Tests that stop or kill a server take ``postgres_cluster``.
     """
     directory = Path(os.environ[POSTGRES_DIRECTORY])
+    make_passable(directory)
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         server = PostgresCluster(directory)

@@ -76,13 +76,18 @@ class PostgresCluster:
             self._password = secrets.token_urlsafe(24)
 
     @staticmethod
-    def new_directory() -> Path:
-        """A new folder that the server's user can reach; its path is short, as sockets need it."""
+    def new_path() -> Path:
+        """A path for a new folder where the server's user can go; short, as sockets need it."""
         shared = Path(tempfile.gettempdir())
         if any(parent.stat().st_mode & 0o001 == 0 for parent in (shared, *shared.parents)):
             shared = Path("/tmp")
-        directory = Path(tempfile.mkdtemp(prefix="meibo-postgres-", dir=shared))
-        directory.chmod(0o711)
+        return shared / f"meibo-postgres-{secrets.token_hex(6)}"
+
+    @classmethod
+    def new_directory(cls) -> Path:
+        """A new folder at such a path."""
+        directory = cls.new_path()
+        make_passable(directory)
         return directory
 
     @staticmethod
@@ -270,6 +275,12 @@ class PostgresCluster:
 
 GUARDS: dict[Path, "subprocess.Popen[bytes]"] = {}
 """The guards that this process has started, by the folder that each watches over."""
+
+
+def make_passable(directory: Path) -> None:
+    """Create the folder, if it is not there; everybody may pass through, whatever our umask."""
+    directory.mkdir(exist_ok=True)
+    directory.chmod(0o711)
 
 
 def server_user() -> pwd.struct_passwd:

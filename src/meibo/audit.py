@@ -15,6 +15,7 @@ from enum import StrEnum
 
 import msgspec
 
+from meibo.scim.comparison import format_date_time
 from meibo.storage import audit as rows
 from meibo.storage.database import Statement, Transaction
 
@@ -61,6 +62,11 @@ def record(
         actor=by,
         details=msgspec.json.encode(details).decode(),
     )
+
+
+def moment(micros: int | None, otherwise: str = "never") -> str:
+    """A time as details show it: in UTC, to the second."""
+    return otherwise if micros is None else f"{format_date_time(micros)[:19]}Z"
 
 
 def details_of(row: rows.AuditRow) -> dict[str, str]:

@@ -7,7 +7,7 @@ import pytest
 
 from meibo.simulator import attributes as paths
 from meibo.simulator.company import Group, story
-from meibo.simulator.dialect import GroupChange, Member, Request
+from meibo.simulator.dialect import GroupChange, Member, Request, locate
 from meibo.simulator.entra import EntraDialect
 from meibo.simulator.okta import OktaDialect
 from meibo.simulator.people import Person
@@ -253,6 +253,10 @@ def test_okta_puts_back_the_whole_object_that_it_read():
     assert sent["schemas"] == [CORE]
     assert isinstance(read["name"], dict)
     assert read["name"]["familyName"] == "佐藤"
+
+
+def test_an_id_that_is_no_plain_word_stays_one_segment_of_the_path():
+    assert locate("/Users", "../a b?c#d/é") == "/Users/..%2Fa%20b%3Fc%23d%2F%C3%A9"
 
 
 def test_okta_deactivates_by_a_path_less_patch():

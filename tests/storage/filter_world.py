@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,16 +80,18 @@ async def populate(database: Database, chance: random.Random) -> World:
     world = World(database)
     people = [f"u{number:03}" for number in range(40)]
     others = {"removed": (1, 1), "foreign": (1, 2), "elsewhere": (2, 1)}
-    ids = (*people, *others, "nobody")
+    managers = (*people[:6], *others, "nobody")
     writes: list[Statement] = []
     for number, user_id in enumerate(people):
-        resource, times = person(chance, number, ids), meta(chance)
+        resource, times = person(chance, number, managers), meta(chance)
         writes += user_statements((1, 1), user_id, resource, times)
         world.shown["User"][user_id] = shown(USER, user_id, resource, times)
         # Somebody of another tenant may have the same id: nothing of him counts.
-        writes += user_statements((2, 1), user_id, person(chance, number, ids), times)
+        writes += user_statements((2, 1), user_id, person(chance, number, managers), times)
     for number, (user_id, place) in enumerate(others.items()):
-        writes += user_statements(place, user_id, person(chance, 90 + number, ids), meta(chance))
+        writes += user_statements(
+            place, user_id, person(chance, 90 + number, managers), meta(chance)
+        )
     each_id = (await database.read(_dialect)).each_id
     for number in range(20):
         group_id, removed = f"g{number:03}", number % 5 == 4
@@ -128,7 +130,7 @@ async def populate(database: Database, chance: random.Random) -> World:
     return world
 
 
-def person(chance: random.Random, number: int, ids: Iterable[str]) -> JsonObject:
+def person(chance: random.Random, number: int, managers: Sequence[str]) -> JsonObject:
     """A person who has about half of all attributes."""
 
     def some(make: Callable[[], Json], probability: float = 0.5) -> Json:
@@ -159,7 +161,7 @@ def person(chance: random.Random, number: int, ids: Iterable[str]) -> JsonObject
             body[attribute.name] = some(text)
     body["active"] = chance.random() < 0.7
     body["externalId"] = some(lambda: f"{text()}{number}", 0.6)
-    manager: JsonObject = {"value": some(lambda: chance.choice(tuple(ids)), 0.8)}
+    manager: JsonObject = {"value": some(lambda: chance.choice(managers), 0.8)}
     body[ENTERPRISE] = {"department": some(text), "division": some(text), "manager": manager}
     body[CUSTOM] = {
         "badge": some(text),

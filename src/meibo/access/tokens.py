@@ -13,7 +13,6 @@ from meibo.access import connections
 from meibo.access.connections import Connection, Vendor
 from meibo.access.errors import NotKnown, NotPossible, TokenLimit
 from meibo.access.token_format import NewToken, new_token
-from meibo.scim.comparison import format_date_time
 from meibo.storage import audit as audit_rows
 from meibo.storage import connections as connection_rows
 from meibo.storage import tokens as rows
@@ -137,7 +136,12 @@ async def generate(
         created_by=by,
     )
     recorded = _recorded(
-        tx, Token(token, owner), audit.Event.TOKEN_CREATED, {"Expires": _expiry(token)}, by, now
+        tx,
+        Token(token, owner),
+        audit.Event.TOKEN_CREATED,
+        {"Expires": audit.moment(token.expires)},
+        by,
+        now,
     )
     try:
         await tx.write(*statements, rows.insert(token), recorded)
@@ -159,9 +163,7 @@ async def activate(tx: Transaction, tenant: int, token_id: str, *, by: str, now:
     token = await _find(tx, tenant, token_id)
     expires = token.row.expires
     if expires is not None and expires <= now:
-        raise NotPossible(
-            f"token {token_id} expired on {format_date_time(expires)}: renew it instead"
-        )
+        raise NotPossible(f"token {token_id} expired on {audit.moment(expires)}: renew it instead")
     return await _switch(tx, token, "active", audit.Event.TOKEN_ENABLED, by=by, now=now)
 
 
@@ -218,8 +220,8 @@ async def renew(
         last_user_agent=None,
     )
     details = {
-        "Expires": _expiry(renewed),
-        "Old secret": f"valid until {format_date_time(previous_until)}"
+        "Expires": audit.moment(expires),
+        "Old secret": f"valid until {audit.moment(previous_until)}"
         if old_valid_for
         else "not valid any more",
     }
@@ -249,7 +251,7 @@ async def delete(tx: Transaction, tenant: int, token_id: str, *, by: str, now: i
 def last_use(token: TokenRow) -> str:
     """The time of the token's last use, with either secret, for people."""
     latest = max(token.last_used or 0, token.previous_last_used or 0)
-    return format_date_time(latest) if latest else "never"
+    return audit.moment(latest or None)
 
 
 async def _find(tx: Transaction, tenant: int, token_id: str) -> Token:
@@ -297,10 +299,6 @@ def _recorded(
             **more,
         },
     )
-
-
-def _expiry(token: TokenRow) -> str:
-    return "never" if token.expires is None else format_date_time(token.expires)
 
 
 def _limit_text(connection: Connection, tokens: Sequence[TokenRow], now: int) -> str:

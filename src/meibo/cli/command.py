@@ -5,7 +5,7 @@ An option is a setting as well: ``--public-url`` is ``MEIBO_PUBLIC_URL`` in the 
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class Command(click.Command):
         super().__init__(*args, **attributes)
         self.example = example
         self.epilog = f"\b\nExample:\n  {example}"
-        self.params.append(_config_option())
+        self.params.append(_config_option(_read_settings))
         for option in _options(self):
             option.envvar = config.PREFIX + setting_name(option).upper()
             option.show_envvar = True
@@ -86,6 +86,10 @@ class Root(Group):
     """The program; ends every expected error with one line and the exit code that tells it."""
 
     group_class = Group
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, context_settings={"max_content_width": 100}, **attributes)
+        self.params.append(_config_option(_note_file))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -122,29 +126,38 @@ def settings_of(root: click.Group) -> set[str]:
     return {setting_name(option) for _, command in commands(root) for option in _options(command)}
 
 
-_FILE = "meibo.file"
+_FILE = "meibo.file"  # which is read
+_NAMED = "meibo.named"  # before the command's name
 
 
 def _options(command: click.Command) -> list[click.Option]:
     return [each for each in command.params if isinstance(each, click.Option)]
 
 
-def _config_option() -> click.Option:
+def _config_option(
+    callback: Callable[[click.Context, click.Parameter, Path | None], None],
+) -> click.Option:
     return click.Option(
         ["--config"],
         type=click.Path(path_type=Path, dir_okay=False),
         is_eager=True,  # before the options whose values it gives
         expose_value=False,
-        callback=_read_settings,
+        callback=callback,
         help="The settings file, in TOML.",
         show_default="meibo/meibo.toml in the user's configuration directory, if it is there",
     )
+
+
+def _note_file(ctx: click.Context, _param: click.Parameter, named: Path | None) -> None:
+    """Keeps what is said before the command's name for the command."""
+    ctx.meta[_NAMED] = named
 
 
 def _read_settings(ctx: click.Context, _param: click.Parameter, named: Path | None) -> None:
     """Checks the environment, and lets the file give what it does not."""
     if ctx.resilient_parsing:
         return
+    named = named or ctx.meta.get(_NAMED)
     root = ctx.find_root().command
     known = settings_of(root) if isinstance(root, click.Group) else set[str]()
     try:

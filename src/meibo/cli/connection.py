@@ -94,9 +94,7 @@ def show(name: str, database: str, tenant: str, as_json: bool) -> None:
 @click.argument("settings", metavar="KEY=VALUE...", nargs=-1, required=True)
 @options.tenant
 @options.as_json
-def set_(
-    name: str, settings: tuple[str, ...], database: str, tenant: str, as_json: bool
-) -> None:
+def set_(name: str, settings: tuple[str, ...], database: str, tenant: str, as_json: bool) -> None:
     """Change settings of a connection: all that are named, or none."""
     values: dict[str, str] = {}
     for each in settings:

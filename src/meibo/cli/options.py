@@ -113,5 +113,5 @@ def filter_(function: F) -> F:
         "--filter",
         "filter_",
         metavar="SCIM-FILTER",
-        help="Which ones, in SCIM's filter language (RFC 7644): userName sw \"a\" and active eq true",
+        help="Which ones, in SCIM's filter language (RFC 7644).",
     )(function)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import click
 from rich.cells import cell_len
 
+from meibo.audit import moment
 from meibo.scim.comparison import format_date_time
 from meibo.scim.schema import Json
 
@@ -53,7 +54,7 @@ def visible(text: str) -> str:
 
 def iso(micros: int | None, otherwise: str = "") -> str:
     """A time in UTC, to the second."""
-    return otherwise if micros is None else f"{format_date_time(micros)[:19]}Z"
+    return moment(micros, otherwise)
 
 
 def iso_or_none(micros: int | None) -> str | None:

@@ -102,9 +102,7 @@ def list_(all_: bool, database: str, tenant: str, as_json: bool) -> None:
         return await tokens.list_tokens(tx, of.id)
 
     found = [
-        each
-        for each in reading(database, tenant, find)
-        if all_ or each.row.status != "deleted"
+        each for each in reading(database, tenant, find) if all_ or each.row.status != "deleted"
     ]
     now = clock.now()
     if as_json:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The author of a change, as it is recorded: the connection, never the admin who made its token.
+    """The author of a change as it is recorded: the connection, never who made its token.
 
     ``name`` is for people, ``token`` the key id, ``request`` the id of the HTTP request.
     """

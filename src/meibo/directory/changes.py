@@ -26,8 +26,6 @@ Action: TypeAlias = Literal[
     "members changed",
 ]
 
-_MISSING = object()
-
 
 def difference(before: JsonObject, after: JsonObject) -> JsonObject:
     """``{path: {"before": ..., "after": ...}}`` of every attribute that differs.
@@ -37,22 +35,24 @@ def difference(before: JsonObject, after: JsonObject) -> JsonObject:
     """
     found: JsonObject = {}
     for name in dict.fromkeys((*before, *after)):
-        old, new = before.get(name, _MISSING), after.get(name, _MISSING)
+        old, new = before.get(name), after.get(name)
         if old == new or name == "schemas":
             continue
         if name.startswith("urn:"):
-            olds = old if isinstance(old, dict) else {}
-            news = new if isinstance(new, dict) else {}
-            inner = difference(olds, news)
+            inner = difference(_object(old), _object(new))
             found.update((f"{name}:{sub}", entry) for sub, entry in inner.items())
             continue
         entry: JsonObject = {}
-        if before.get(name) is not None:
-            entry["before"] = before[name]
-        if after.get(name) is not None:
-            entry["after"] = after[name]
+        if old is not None:
+            entry["before"] = old
+        if new is not None:
+            entry["after"] = new
         found[name] = entry
     return found
+
+
+def _object(value: Json) -> JsonObject:
+    return value if isinstance(value, dict) else {}
 
 
 def user_action(before: JsonObject, after: JsonObject) -> Action:
@@ -73,8 +73,8 @@ def group_action(before: JsonObject, after: JsonObject) -> Action:
 
 def members_entry(added: Iterable[str], removed: Iterable[str]) -> JsonObject:
     """The difference of a group's members, each one named."""
-    gained: list[Json] = sorted(added)
-    lost: list[Json] = sorted(removed)
+    gained: list[Json] = [*sorted(added)]
+    lost: list[Json] = [*sorted(removed)]
     return {"members": {"added": gained, "removed": lost}} if gained or lost else {}
 
 

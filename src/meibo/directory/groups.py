@@ -165,9 +165,7 @@ async def remove(tx: Transaction, group_id: str, *, by: Actor, if_match: str | N
     )
 
 
-async def leave_all(
-    tx: Transaction, member_id: str, *, by: Actor, now: int
-) -> list[Statement]:
+async def leave_all(tx: Transaction, member_id: str, *, by: Actor, now: int) -> list[Statement]:
     """The statements that end every membership of somebody who is being removed.
 
     Each group left gets a new version and a change of its own, for its history and its ETag.
@@ -177,9 +175,7 @@ async def leave_all(
         modified, version = max(now, row.last_modified), row.version + 1
         body = _body(loaded(row.body), row.id, row.created, modified, version)
         statements.append(
-            storage.touch(
-                by.tenant, row.id, version=version, last_modified=modified, body=body
-            )
+            storage.touch(by.tenant, row.id, version=version, last_modified=modified, body=body)
         )
         statements.append(
             changes.record(
@@ -252,9 +248,7 @@ async def _members_to_patch(
         # A filter on something else than the members' ids: the only case that reads them all.
         now_members = await _as_document(tx, by.tenant, group_id)
         after = patch.apply(now_members, operations, group_type)
-        return await _members_to_replace(
-            tx, group_id, _member_ids(after.get("members")), by, rules
-        )
+        return await _members_to_replace(tx, group_id, _member_ids(after.get("members")), by, rules)
     if plan.clear:
         return await _members_to_replace(tx, group_id, list(plan.add), by, rules)
     listed = _ids_json({*plan.add, *plan.remove})
@@ -365,9 +359,7 @@ def _columns(
     )
 
 
-def _body(
-    resource: JsonObject, group_id: str, created: int, modified: int, version: int
-) -> str:
+def _body(resource: JsonObject, group_id: str, created: int, modified: int, version: int) -> str:
     return stored(
         resource,
         resource_id=group_id,

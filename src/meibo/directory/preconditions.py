@@ -8,7 +8,7 @@ _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
 def check_version(if_match: str | None, version: int) -> None:
-    """Compares weakly: the RFC's own example sends a weak tag, which a strong comparison never takes.
+    """Compares weakly: the RFC's own example sends a weak tag, which no strong one equals.
 
     Args:
         if_match: the header as it came; None and ``*`` match every version that exists.

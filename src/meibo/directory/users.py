@@ -206,9 +206,7 @@ async def _who_returns(tx: Transaction, resource: JsonObject, by: Actor) -> Remo
     """
     external_id = resource.get("externalId")
     wanted = external_id if isinstance(external_id, str) else None
-    found = await storage.removed_matches(
-        tx, by.tenant, by.connection, _name_key(resource), wanted
-    )
+    found = await storage.removed_matches(tx, by.tenant, by.connection, _name_key(resource), wanted)
     for person in found:
         if wanted is not None and person.external_id == wanted:
             return person
@@ -299,9 +297,7 @@ async def _as_read(
 ) -> UserRow:
     """The row with what other resources say of it, as a GET would answer it now."""
     if user.manager is None:
-        return UserRow(
-            row.id, row.version, row.body, groups, None, row.created, row.last_modified
-        )
+        return UserRow(row.id, row.version, row.body, groups, None, row.created, row.last_modified)
     manager = await storage.load(tx, by.tenant, by.connection, user.manager, groups=False)
     named: tuple[str, str] | None = None
     if manager is not None:
@@ -313,7 +309,8 @@ async def _as_read(
 def _admit(resource: JsonObject, rules: Rules) -> None:
     if rules.email_required and not _addresses(resource) and "@" not in str(resource["userName"]):
         raise errors.InvalidValue(
-            "emails is missing: this connection requires an e-mail address, or a userName that is one"
+            "emails is missing: this connection requires an e-mail address, or a userName that"
+            " is one"
         )
 
 

@@ -22,6 +22,7 @@ says which attribute, what is wrong and what to do, and never holds anything of 
 from typing import ClassVar
 
 from meibo.scim import urns
+from meibo.scim.schema import JsonObject
 
 
 class ScimError(Exception):
@@ -40,9 +41,9 @@ class ScimError(Exception):
         self.detail = detail
         self.retry_after_seconds = retry_after_seconds
 
-    def message(self) -> dict[str, object]:
+    def message(self) -> JsonObject:
         """The error message's JSON; ``status`` is a string (RFC 7644 §3.12)."""
-        message: dict[str, object] = {"schemas": [urns.ERROR], "status": str(self.status)}
+        message: JsonObject = {"schemas": [urns.ERROR], "status": str(self.status)}
         if self.scim_type is not None:
             message["scimType"] = self.scim_type
         message["detail"] = self.detail

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = dict[str, "Json"]
 
 Type: TypeAlias = Literal[
@@ -20,7 +20,7 @@ class Attribute:
     """One attribute definition (RFC 7643 §7). Compared by identity: definitions are shared data.
 
     ``max_length`` counts characters of a string, ``max_values`` the elements of a multi-valued
-    attribute. ``rule`` returns why a string is refused, or None; it is for what the type cannot say.
+    attribute. ``rule`` returns why a string is refused, or None; it is for what no type can say.
     """
 
     name: str
@@ -79,7 +79,7 @@ class SchemaExtension:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class ResourceType:
-    """What an endpoint serves: a core schema, its extensions and the common attributes (RFC 7643 §6).
+    """What an endpoint serves: a core schema, extensions, the common attributes (RFC 7643 §6).
 
     ``endpoint`` is relative to the base URL and begins with a slash. Compared by identity: a
     connection keeps one instance for as long as its attributes stay the same.

@@ -195,7 +195,7 @@ class Client:
             failure = f"no connection ({_name(error)})"
             self._missed(failure)
             return _Attempt(None, failure)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             failure = f"no answer ({_name(error)})"
             self._missed(failure)
             return _Attempt(None, failure, outcome_unknown=True)
@@ -277,7 +277,7 @@ def _encode(body: JsonObject) -> bytes:
 def _decode(response: httpx.Response) -> Json:
     try:
         return json.loads(response.content) if response.content else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

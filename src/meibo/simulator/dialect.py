@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import ClassVar, Literal, Protocol, TypeAlias, TypeVar
+from urllib.parse import quote
 
 from meibo.scim import urns
 from meibo.scim.schema import Json, JsonObject
@@ -114,6 +115,11 @@ class Dialect(Protocol):
     def bad_requests(self, person: Person, id_: str) -> list[Request]:
         """Requests that have to be refused whole, with a 4xx: values that cannot be right."""
         ...
+
+
+def locate(endpoint: Endpoint, id_: str) -> str:
+    """The target of one resource. An id is the server's own, and may hold anything."""
+    return f"{endpoint}/{quote(id_, safe='')}"
 
 
 def patch(target: str, operations: Sequence[JsonObject]) -> Request:

@@ -25,6 +25,7 @@ from meibo.simulator.dialect import (
     Member,
     Request,
     batches,
+    locate,
     patch,
 )
 from meibo.simulator.people import Person
@@ -112,7 +113,7 @@ class EntraDialect:
         present = paths.read(found)
         if not _flagged(person):
             return patch(
-                f"/Users/{id_}",
+                locate("/Users", id_),
                 [
                     {
                         "op": "Replace" if path in present else "Add",
@@ -131,7 +132,7 @@ class EntraDialect:
             else:
                 flattened[op][path] = value
         operations.extend({"op": op, "value": value} for op, value in flattened.items() if value)
-        return patch(f"/Users/{id_}{_FLAG}", operations)
+        return patch(f"{locate('/Users', id_)}{_FLAG}", operations)
 
     def create_group(self, group: Group) -> Request:
         body: JsonObject = {
@@ -142,11 +143,11 @@ class EntraDialect:
         return Request("POST", "/Groups", body)
 
     def probe_group(self, id_: str) -> Request | None:
-        return Request("GET", f"/Groups/{id_}?excludedAttributes=members")
+        return Request("GET", f"{locate('/Groups', id_)}?excludedAttributes=members")
 
     def change_group(self, change: GroupChange) -> list[GroupStep]:
         flagged = _flagged(change.group)
-        target = f"/Groups/{change.id}{_FLAG if flagged else ''}"
+        target = f"{locate('/Groups', change.id)}{_FLAG if flagged else ''}"
         steps: list[GroupStep] = []
         if change.attributes:
             operations: list[JsonObject] = (
@@ -192,7 +193,7 @@ class EntraDialect:
         }
         return [
             patch(
-                f"/Users/{id_}",
+                locate("/Users", id_),
                 [
                     {"op": "Replace", "path": paths.DISPLAY_NAME, "value": "Half Done"},
                     {"op": "Replace", "path": paths.ACTIVE, "value": "maybe"},

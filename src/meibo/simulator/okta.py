@@ -25,6 +25,7 @@ from meibo.simulator.dialect import (
     Member,
     Request,
     batches,
+    locate,
     patch,
 )
 from meibo.simulator.people import Person
@@ -97,7 +98,7 @@ class OktaDialect:
         deactivation = changed.get(paths.ACTIVE) is False
         if not self._wizard and deactivation and len(changed) == 1:
             # "op" in lower case, no path: R20, "Update a specific User (PATCH)".
-            return patch(f"/Users/{id_}", [{"op": "replace", "value": {"active": False}}])
+            return patch(locate("/Users", id_), [{"op": "replace", "value": {"active": False}}])
         # The object that the service answered, changed: its id, meta and groups come back too.
         body = paths.write(found, changed)
         body["schemas"] = [urns.USER]
@@ -109,7 +110,7 @@ class OktaDialect:
             body["emails"] = [
                 {"display": None, **email} if isinstance(email, dict) else email for email in emails
             ]
-        return Request("PUT", f"/Users/{id_}", body)
+        return Request("PUT", locate("/Users", id_), body)
 
     def create_group(self, group: Group) -> Request:
         body: JsonObject = {
@@ -123,7 +124,7 @@ class OktaDialect:
         return None
 
     def change_group(self, change: GroupChange) -> list[GroupStep]:
-        target = f"/Groups/{change.id}"
+        target = locate("/Groups", change.id)
         if self._wizard:
             body: JsonObject = {
                 "schemas": [urns.GROUP],
@@ -177,7 +178,7 @@ class OktaDialect:
             "displayName": person.display_name,
             "active": True,
         }
-        return [Request("PUT", f"/Users/{id_}", half), Request("POST", "/Users", nameless)]
+        return [Request("PUT", locate("/Users", id_), half), Request("POST", "/Users", nameless)]
 
 
 def _references(members: Sequence[Member]) -> list[Json]:

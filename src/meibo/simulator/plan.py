@@ -71,6 +71,10 @@ class Plan:
         address = urlsplit(self.base_url)
         if address.scheme not in ("http", "https") or not address.hostname:
             raise ValueError(f"the base URL must be an http or https address: {self.base_url}")
+        if address.username is not None or address.password is not None:
+            raise ValueError("the base URL must not hold a user name or a password")
+        if address.port == 0:  # and a port that is no number raises here
+            raise ValueError(f"the base URL's port cannot be 0: {self.base_url}")
         if address.query or address.fragment:
             raise ValueError(f"the base URL must end before any ? or #: {self.base_url}")
         if not self.token.isascii() or not self.token.isprintable() or " " in self.token:

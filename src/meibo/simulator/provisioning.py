@@ -9,7 +9,14 @@ from meibo.simulator import attributes as paths
 from meibo.simulator.attributes import Attributes, Value
 from meibo.simulator.client import Answer, Client, LostAnswer, Stopped, detail
 from meibo.simulator.company import Group
-from meibo.simulator.dialect import Dialect, Endpoint, GroupChange, Member, Request
+from meibo.simulator.dialect import (
+    Dialect,
+    Endpoint,
+    GroupChange,
+    Member,
+    Request,
+    locate,
+)
 from meibo.simulator.people import Person
 from meibo.simulator.report import Tally
 
@@ -147,7 +154,7 @@ class Provisioning:
             if found is None:
                 return
             id_ = _id(found)
-        answer = await self._client.send(Request("DELETE", f"/Users/{id_}"))
+        answer = await self._client.send(Request("DELETE", locate("/Users", id_)))
         if not answer.ok and answer.status != 404:
             self._tally.refuse(answer, f"the deletion of {person.user_name}")
             return
@@ -205,7 +212,7 @@ class Provisioning:
             if found is None:
                 return
             id_ = _id(found)
-        answer = await self._client.send(Request("DELETE", f"/Groups/{id_}"))
+        answer = await self._client.send(Request("DELETE", locate("/Groups", id_)))
         if not answer.ok and answer.status != 404:
             self._tally.refuse(answer, f"the deletion of the group {group.name}")
             return
@@ -221,7 +228,7 @@ class Provisioning:
         returns = person.active and sent is not None and sent.get(paths.ACTIVE) is False
         if returns and self._dialect.looks_up_returners:
             return None
-        answer = await self._client.send(Request("GET", f"/Users/{id_}"))
+        answer = await self._client.send(Request("GET", locate("/Users", id_)))
         if answer.status == 200 and answer.resource.get("id") == id_:
             return answer.resource
         self._tally.problem(
@@ -326,7 +333,7 @@ class Provisioning:
     async def _link_group(self, group: Group, id_: str) -> str | None:
         # Entra ID never reads members back, so it cannot repair a group that it finds half done.
         # A simulation that resumes has to: it reads the members once and corrects them.
-        answer = await self._client.send(Request("GET", f"/Groups/{id_}"))
+        answer = await self._client.send(Request("GET", locate("/Groups", id_)))
         if answer.status != 200:
             self._tally.refuse(answer, f"reading the group {group.name}")
             return None

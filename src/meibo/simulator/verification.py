@@ -13,7 +13,7 @@ from meibo.simulator import attributes as paths
 from meibo.simulator.client import Client, detail
 from meibo.simulator.company import Company
 from meibo.simulator.crew import each
-from meibo.simulator.dialect import Endpoint, Request
+from meibo.simulator.dialect import Endpoint, Request, locate
 from meibo.simulator.provisioning import Ledger, member_ids
 from meibo.simulator.report import Difference, Tally, Verification
 
@@ -110,7 +110,7 @@ async def verify(
     async def read_group(number: int) -> None:
         nonlocal memberships
         id_ = ledger.group_ids[number]
-        answer = await client.send(Request("GET", f"/Groups/{id_}"))
+        answer = await client.send(Request("GET", locate("/Groups", id_)))
         name = group_names.get(number, id_)
         if answer.status != 200:
             findings.add("group", name, "GET by id", 200, f"{answer.status}, {detail(answer)}")
@@ -130,8 +130,8 @@ async def verify(
         if answer.status != 404:
             findings.add("deleted", target, "GET by id", 404, answer.status)
 
-    deleted = [f"/Users/{id_}" for id_ in ledger.deleted_users[:_DELETED_SAMPLE]]
-    deleted += [f"/Groups/{id_}" for id_ in ledger.deleted_groups[:_DELETED_SAMPLE]]
+    deleted = [locate("/Users", id_) for id_ in ledger.deleted_users[:_DELETED_SAMPLE]]
+    deleted += [locate("/Groups", id_) for id_ in ledger.deleted_groups[:_DELETED_SAMPLE]]
     await each(deleted, read_deleted, at_once)
     return Verification(
         users=len(others.matched),

@@ -10,8 +10,8 @@ from meibo.storage.dialect import Dialect
 class Change:
     """What one write did to one resource.
 
-    ``attributes`` is JSON: ``{"displayName": {"before": ..., "after": ...}}``, for a group's members
-    ``{"members": {"added": [ids], "removed": [ids]}}``. ``at`` is in microseconds.
+    ``attributes`` is JSON: ``{"displayName": {"before": ..., "after": ...}}``, for a group's
+    members ``{"members": {"added": [ids], "removed": [ids]}}``. ``at`` is in microseconds.
     """
 
     tenant: int

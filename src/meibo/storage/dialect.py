@@ -29,7 +29,8 @@ SQLITE = Dialect(
     next_audit="(SELECT coalesce(max(sequence), 0) + 1 FROM audit WHERE tenant = :tenant)",
     each_id="(SELECT value FROM json_each(:ids))",
     groups_of_user="""(
-        SELECT json_group_array(json_object('value', g.id, 'display', g.display_name) ORDER BY g.id)
+        SELECT json_group_array(
+                   json_object('value', g.id, 'display', g.display_name) ORDER BY g.id)
           FROM memberships m
           JOIN groups g ON g.tenant = m.tenant AND g.id = m.group_id AND g.removed IS NULL
          WHERE m.tenant = u.tenant AND m.member_id = u.id

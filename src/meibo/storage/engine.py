@@ -40,7 +40,8 @@ async def open_database(url: str, *, migrate: bool | None = None) -> Database:
     if path is not None:
         log = SqliteDatabase(path.with_name(f"{path.stem}-log{path.suffix}"), synchronous="NORMAL")
         embedded = SqliteDatabase(path, log=log)
-        for part, database in (("directory", embedded), ("log", log)):
+        parts: tuple[tuple[Part, SqliteDatabase], ...] = (("directory", embedded), ("log", log))
+        for part, database in parts:
             database.script(VERSIONS_TABLE)
             for step in await _pending(database, part, "sqlite", migrate=migrate is not False):
                 database.script(step)
@@ -57,9 +58,7 @@ async def open_database(url: str, *, migrate: bool | None = None) -> Database:
     return server
 
 
-async def _pending(
-    database: Database, part: Part, engine: Engine, *, migrate: bool
-) -> list[str]:
+async def _pending(database: Database, part: Part, engine: Engine, *, migrate: bool) -> list[str]:
     async def current(tx: Transaction) -> int:
         row = await tx.one("SELECT version FROM schema_versions WHERE part = :part", part=part)
         return 0 if row is None else int(row[0])

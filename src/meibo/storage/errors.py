@@ -1,10 +1,10 @@
 """What storage raises; ``directory`` and ``access`` turn the first two into SCIM errors.
 
-    StorageError
-      UniqueViolation       a value that must be unique is in use; names the constraint
-      VersionConflict       the row has changed since it was read; the operation is run again
-      DatabaseUnavailable   the database does not answer, is full or broken: 503, try again
-      SchemaMismatch        the database is older or newer than this program
+StorageError
+  UniqueViolation       a value that must be unique is in use; names the constraint
+  VersionConflict       the row has changed since it was read; the operation is run again
+  DatabaseUnavailable   the database does not answer, is full or broken: 503, try again
+  SchemaMismatch        the database is older or newer than this program
 """
 
 

@@ -1,4 +1,4 @@
-"""Groups and memberships. A membership is a row; no statement here reads a group's members unasked."""
+"""Groups and memberships. A membership is a row; members are never read unasked."""
 
 from dataclasses import dataclass
 from typing import LiteralString, NamedTuple
@@ -202,9 +202,7 @@ async def member_ids(tx: Transaction, tenant: int, group_id: str) -> set[str]:
     return {row[0] for row in rows}
 
 
-async def members_among(
-    tx: Transaction, tenant: int, group_id: str, ids_json: str
-) -> set[str]:
+async def members_among(tx: Transaction, tenant: int, group_id: str, ids_json: str) -> set[str]:
     """Which of the ids (a JSON array) are members."""
     rows = await tx.all(
         f"""
@@ -267,9 +265,7 @@ def update(group: GroupColumns) -> Statement:
     )
 
 
-def touch(
-    tenant: int, group_id: str, *, version: int, last_modified: int, body: str
-) -> Statement:
+def touch(tenant: int, group_id: str, *, version: int, last_modified: int, body: str) -> Statement:
     """Gives a group whose members changed its next version."""
     return Statement(
         """
@@ -323,9 +319,7 @@ def add_members(
     )
 
 
-def remove_members(
-    tenant: int, group_id: str, ids_json: str, each_id: LiteralString
-) -> Statement:
+def remove_members(tenant: int, group_id: str, ids_json: str, each_id: LiteralString) -> Statement:
     """Ends the memberships of the ids (a JSON array)."""
     return Statement(
         f"""

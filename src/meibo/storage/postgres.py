@@ -10,7 +10,7 @@ Invariants rest on unique indexes and row locks, never on the isolation level.
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, LiteralString, TypeAlias, TypeVar, cast
@@ -142,7 +142,7 @@ class PostgresDatabase:
             await connection.execute(sql)
 
     @asynccontextmanager
-    async def _connection(self) -> "AsyncIterator[Connection]":
+    async def _connection(self) -> "AsyncGenerator[Connection]":
         try:
             async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
                 yield connection
@@ -185,7 +185,7 @@ class _PostgresTransaction:
         values = [statements[index].parameters[name] for index, name in places]
         try:
             if self._locking:
-                # A savepoint, so that after a refusal the operation can still ask whose the value is.
+                # A savepoint: after a refusal the operation can still ask whose the value is.
                 async with self._connection.transaction():
                     await self._connection.fetch(text, *values)
             else:
@@ -194,7 +194,6 @@ class _PostgresTransaction:
             raise VersionConflict(text) from error
         except asyncpg.UniqueViolationError as error:
             raise UniqueViolation(error.constraint_name or "") from error
-
 
     async def append(
         self, table: LiteralString, columns: tuple[LiteralString, ...], rows: Sequence[Row]

@@ -8,7 +8,10 @@ from meibo.storage.database import Statement, Transaction
 
 
 class LoggedRequest(NamedTuple):
-    """One SCIM request. ``quirks`` and ``ignored`` are comma-separated names; times in microseconds."""
+    """One SCIM request.
+
+    ``quirks`` and ``ignored`` are names separated by commas; times are in microseconds.
+    """
 
     tenant: int
     id: str

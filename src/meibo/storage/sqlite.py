@@ -13,7 +13,7 @@ SQLite before 3.51.3 can corrupt a WAL file when two connections write and check
 import asyncio
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +59,8 @@ class SqliteDatabase:
         version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
         if version < OLDEST_LIBRARY:
             raise DatabaseUnavailable(
-                f"SQLite {apsw.sqlite_lib_version()} can damage its files; 3.51.3 or later is needed"
+                f"SQLite {apsw.sqlite_lib_version()} can damage its files;"
+                " 3.51.3 or later is needed"
             )
         self.path = path
         self._log = log
@@ -120,8 +121,10 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Waits for writes under way, folds the write-ahead log back and closes the files."""
-        while self._batch or self._occupied:
-            await asyncio.sleep(0.001)
+        await self._occupy()
+        if self._writer.in_transaction:
+            self._writer.execute("COMMIT")
+            self._settle(None)
         self._executor.shutdown()
         self._reader.close()
         self._writer.close()
@@ -171,7 +174,7 @@ class SqliteDatabase:
             self._settle(DatabaseUnavailable("the transaction was rolled back"))
 
     def _commit(self) -> None:
-        if self._occupied:  # an operation is suspended in the middle; it will not be long
+        if self._batch and self._occupied:  # an operation is suspended; it will not be long
             asyncio.get_running_loop().call_later(0.001, self._commit)
             return
         self._commit_is_due = False
@@ -257,7 +260,7 @@ class _SqliteTransaction:
 
 
 @contextmanager
-def serving_lock(path: Path) -> Iterator[None]:
+def serving_lock(path: Path) -> Generator[None]:
     """Held by the one process that serves the file; another one is refused.
 
     Raises:
@@ -280,7 +283,9 @@ def _connect(path: Path, synchronous: str, cache_kib: int) -> apsw.Connection:
     connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
     connection.execute(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}")
     connection.execute(f"PRAGMA cache_size = -{cache_kib}; PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}; PRAGMA trusted_schema = OFF")
+    connection.execute(
+        f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}; PRAGMA trusted_schema = OFF"
+    )
     # Without this a statement is planned anew each time its LIMIT is bound, 30 µs instead of 4.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     # From here on nobody waits inside SQLite, where the event loop would wait too.
@@ -289,7 +294,7 @@ def _connect(path: Path, synchronous: str, cache_kib: int) -> apsw.Connection:
 
 
 @contextmanager
-def _errors(database: SqliteDatabase | None) -> Iterator[None]:
+def _errors(database: SqliteDatabase | None) -> Generator[None]:
     try:
         yield
     except apsw.Error as error:

@@ -1,6 +1,6 @@
 """People. Every statement carries the tenant; what a connection may not see is not found."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -91,7 +91,8 @@ async def load(
     """The user, None when there is none that this connection may see."""
     row = await tx.one(
         f"""
-        SELECT {_ANSWER}, u.created, u.last_modified, {tx.dialect.groups_of_user if groups else "NULL"}
+        SELECT {_ANSWER}, u.created, u.last_modified,
+               {tx.dialect.groups_of_user if groups else "NULL"}
           FROM users u
          WHERE u.tenant = :tenant AND u.id = :id AND u.connection = :connection
            AND u.removed IS NULL{tx.for_update}
@@ -176,9 +177,7 @@ async def removed_matches(
     return [RemovedUser(*row) for row in rows]
 
 
-async def holder(
-    tx: Transaction, tenant: int, user_name_key: str
-) -> tuple[str, int] | None:
+async def holder(tx: Transaction, tenant: int, user_name_key: str) -> tuple[str, int] | None:
     """Id and connection of the person who has the user name."""
     row = await tx.one(
         """
@@ -210,9 +209,7 @@ async def holder_of_external_id(
     return None if row is None else row[0]
 
 
-async def known(
-    tx: Transaction, tenant: int, connection: int, ids_json: str
-) -> set[str]:
+async def known(tx: Transaction, tenant: int, connection: int, ids_json: str) -> set[str]:
     """Which of the ids (a JSON array) are people that the connection may see."""
     rows = await tx.all(
         f"""
@@ -309,5 +306,3 @@ def _user_row(row: Row) -> UserRow:
 
 def _manager(manager_id: str | None, name: str | None) -> tuple[str, str] | None:
     return None if manager_id is None or name is None else (manager_id, name)
-
-

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -82,7 +82,7 @@ class Application:
         await self._pages(scope, receive, send)
 
     @asynccontextmanager
-    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+    async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
         tasks = [
             asyncio.create_task(self._log.run(), name="request log"),
             asyncio.create_task(self._note_last_use(), name="last use of tokens"),

@@ -21,8 +21,8 @@ class RateLimits:
     """The buckets of one process.
 
     Args:
-        per_second: requests/s for each connection, with bursts of twice as many; None switches every
-            limit off, that of refused log-ins too.
+        per_second: requests/s for each connection, with bursts of twice as many; None switches
+            every limit off, that of refused log-ins too.
     """
 
     def __init__(self, per_second: int | None) -> None:

@@ -7,9 +7,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.context import SpawnProcess
 from types import FrameType
 
 import structlog
@@ -29,8 +30,8 @@ _log = structlog.get_logger(__name__)
 class Serving:
     """What a serving process has to know.
 
-    ``public_url`` is how clients reach the service, without a slash at its end; ``rate_limit`` is in
-    requests/s for each connection, None for none.
+    ``public_url`` is how clients reach the service, without a slash at its end; ``rate_limit`` is
+    in requests/s for each connection, None for none.
     """
 
     database: str
@@ -86,9 +87,7 @@ def configure_logging() -> None:
 async def _serve(serving: Serving, listening: socket.socket) -> None:
     database = await open_database(serving.database, migrate=serving.migrate)
     try:
-        app = Application(
-            database, public_url=serving.public_url, rate_limit=serving.rate_limit
-        )
+        app = Application(database, public_url=serving.public_url, rate_limit=serving.rate_limit)
         server = build_server(app, host=serving.host, port=serving.port)
         _log.info("serving", url=serving.public_url, host=serving.host, port=serving.port)
         await server.serve(sockets=[listening])
@@ -97,7 +96,7 @@ async def _serve(serving: Serving, listening: socket.socket) -> None:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def _listening(host: str, port: int) -> Generator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=2048) as listening:
         listening.setblocking(False)
@@ -125,7 +124,7 @@ def _supervise(serving: Serving, listening: socket.socket) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    workers: list[multiprocessing.process.BaseProcess] = []
+    workers: list[SpawnProcess] = []
     while not stopping:
         workers = [each for each in workers if each.is_alive()]
         while len(workers) < serving.workers:

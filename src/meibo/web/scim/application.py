@@ -11,8 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from meibo import clock
 from meibo.access.authentication import Authenticator, Principal, Refused
-from meibo.idp.profile import Profile, profile_for
-from meibo.scim import errors
+from meibo.idp.profile import profile_for
 from meibo.scim.errors import ScimError
 from meibo.scim.representation import new_id
 from meibo.storage.database import Database
@@ -85,7 +84,7 @@ class ScimApplication:
             )
             self._limits.spend(principal)
             found = await answer(exchange)
-        except Exception as error:  # the one place: what is not ours is logged and answered as 500
+        except Exception as error:  # noqa: BLE001 - the one place; what is not ours is logged
             refusal = scim_error(error, request_id)
             found = error_answer(refusal)
         try:

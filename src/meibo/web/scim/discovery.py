@@ -66,6 +66,4 @@ def _schemas(exchange: Exchange) -> dict[str, JsonObject]:
         for each in (principal.user_type, principal.group_type)
         for schema in (each.schema, *(extension.schema for extension in each.extensions))
     ]
-    return {
-        each.id.lower(): discovery.schema_document(each, exchange.base_url) for each in found
-    }
+    return {each.id.lower(): discovery.schema_document(each, exchange.base_url) for each in found}

@@ -63,8 +63,8 @@ class Exchange:
     resource_type: str | None = None
     resource_id: str | None = None
     resource_name: str | None = None
-    quirks: set[str] = field(default_factory=set)
-    ignored: list[str] = field(default_factory=list)
+    quirks: set[str] = field(default_factory=set[str])
+    ignored: list[str] = field(default_factory=list[str])
 
     @property
     def tenant(self) -> int:
@@ -161,8 +161,8 @@ class Exchange:
         """
         if paths and self.principal.connection.settings.unknown_attributes == "refuse":
             raise errors.InvalidValue(
-                f"{paths[0][:60]} is not an attribute that is kept here, and this connection refuses"
-                " unknown attributes"
+                f"{paths[0][:60]} is not an attribute that is kept here, and this connection"
+                " refuses unknown attributes"
             )
         self.ignored.extend(paths)
 

@@ -196,16 +196,16 @@ async def _body(
         listed: list[Json] = []
         async for chunk in _chunks(exchange, projection, row.id, members):
             listed.extend(_member(exchange, each) for each in chunk)
-        return shaped(group_answer(row.body, location, encode(listed) if listed else None), projection)
+        return shaped(
+            group_answer(row.body, location, encode(listed) if listed else None), projection
+        )
     if len(members) < CHUNK:
         elements: list[Json] = [_member(exchange, each) for each in members]
         return group_answer(row.body, location, encode(elements) if elements else None)
     return _streamed(exchange, row, members)
 
 
-async def _streamed(
-    exchange: Exchange, row: GroupRow, first: list[Member]
-) -> AsyncIterator[bytes]:
+async def _streamed(exchange: Exchange, row: GroupRow, first: list[Member]) -> AsyncIterator[bytes]:
     yield group_answer(row.body, _location(exchange, row), None)[:-1] + b',"members":['
     separator = b""
     async for chunk in _chunks(exchange, None, row.id, first):

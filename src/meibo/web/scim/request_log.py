@@ -1,7 +1,7 @@
 """The provisioning log's writer: rows gather in memory and are stored a few times a second.
 
-A crash loses the rows of the last moment, never a change: the directory's own record of what changed
-is in the transaction of the change (``directory.changes``).
+A crash loses the rows of the last moment, never a change: the directory's own record of what
+changed is in the transaction of the change (``directory.changes``).
 """
 
 import asyncio

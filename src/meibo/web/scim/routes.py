@@ -40,7 +40,7 @@ async def _search_groups(exchange: Exchange) -> Answer:
 async def _search_message(exchange: Exchange) -> SearchRequest:
     return SearchRequest.from_message(
         await exchange.json(body_limit=SEARCH_BODY_LIMIT),
-        strict_schemas=exchange.profile.strict_schemas
+        strict_schemas=exchange.profile.strict_schemas,
     )
 
 
@@ -79,7 +79,13 @@ ITEMS: dict[str, dict[str, ItemHandler]] = {
 }
 
 _RESOURCES = {"/Users": "User", "/Groups": "Group"}
-_LOOK_UPS = {"GET": "look-up", "POST": "create", "PUT": "replace", "PATCH": "patch", "DELETE": "delete"}
+_LOOK_UPS = {
+    "GET": "look-up",
+    "POST": "create",
+    "PUT": "replace",
+    "PATCH": "patch",
+    "DELETE": "delete",
+}
 
 
 async def answer(exchange: Exchange) -> Answer:

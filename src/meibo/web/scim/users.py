@@ -113,7 +113,9 @@ async def query(exchange: Exchange, search: SearchRequest) -> Answer:
     rows, total = await exchange.database.read(find, snapshot=where is None)
     answers = [
         shaped(
-            user_answer(row.body, _location(exchange, row), exchange.base_url, row.groups, row.manager),
+            user_answer(
+                row.body, _location(exchange, row), exchange.base_url, row.groups, row.manager
+            ),
             projection,
         )
         for row in rows
