@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -92,6 +93,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     directory = Path(os.environ.pop(POSTGRES_DIRECTORY))
     if PostgresCluster.exists(directory):
         PostgresCluster(directory).remove()
+    elif directory.exists():  # a server that could not be started
+        shutil.rmtree(directory)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,15 +17,9 @@ def test_the_audit_trail_calls_a_vendor_what_its_profile_does() -> None:
         assert profile_for(vendor, strict=False).label == label
 
 
-async def test_the_default_tenant_is_made_once(house: House) -> None:
-    first, second = [
-        await house.database.write(
-            lambda tx: tenants.ensure_default(tx, by=house.by, now=house.now)
-        )
-        for _ in range(2)
-    ]
-    assert first == second
-    assert first.slug == "default"
+async def test_every_database_has_the_default_tenant(house: House) -> None:
+    found = await house.database.read(lambda tx: tenants.find(tx, tenants.DEFAULT_TENANT))
+    assert found.id == 1
 
 
 async def test_a_tenant_is_created_with_its_event(house: House) -> None:

@@ -7,6 +7,7 @@ unknown may have taken effect at any time after it was begun, or never.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import msgspec
 
@@ -305,3 +306,9 @@ def replayed(state: State) -> list[str]:
         if version_of(group) != versions.get(key):
             problems.append(f"group {key} has another version than its last change")
     return problems
+
+
+def longest_silence(operations: Iterable[Operation]) -> float:
+    """The longest time without an acknowledgement, in seconds."""
+    times = sorted(each.end.at for each in operations if each.ok)
+    return max((later - sooner for sooner, later in pairwise(times)), default=0.0)

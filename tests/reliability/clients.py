@@ -15,7 +15,7 @@ import msgspec
 
 from meibo.scim.schema import Json, JsonObject
 from tests.reliability.ledger import End, Kind, Ledger
-from tests.reliability.wire import Answer, NotSent, Unanswered, Wire
+from tests.reliability.wire import ANSWER_SECONDS, Answer, NotSent, Unanswered, Wire
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -29,7 +29,11 @@ REFUSED = "refused-"
 
 
 class Load(msgspec.Struct, frozen=True):
-    """What the clients' process is told. ``think`` is the longest pause between requests."""
+    """What the clients' process is told.
+
+    ``think`` is the longest pause between requests, ``patience`` the longest wait for an answer, in
+    seconds.
+    """
 
     ports: list[int]
     token: str
@@ -39,6 +43,7 @@ class Load(msgspec.Struct, frozen=True):
     shared: int = 4
     groups: int = 4
     think: float = 0.005
+    patience: float = ANSWER_SECONDS
 
 
 def person(name: str, marker: str) -> JsonObject:
@@ -88,7 +93,9 @@ class Client:
         self.number = number
         self.stop = stop
         self.random = random.Random(f"{load.seed}/{number}")
-        self._wires = [Wire(port, load.token) for port in load.ports]
+        self._wires = [
+            Wire(port, load.token, patience=load.patience) for port in load.ports
+        ]
         self._made = 0
         self.own: list[str] = []
 
@@ -102,7 +109,7 @@ class Client:
             answer = await wire.ask(method, path, body)
         except (NotSent, Unanswered) as error:
             end = self._ledger.unanswered(number, error)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.03)
             return end, None
         return self._ledger.answered(number, answer), answer
 

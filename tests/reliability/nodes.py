@@ -1,4 +1,4 @@
-"""Nodes of the service as processes of their own, and what befalls them.
+"""The service as processes of their own, the clients too, and what befalls them.
 
 Only processes that were started here are ever signalled, by their id.
 """
@@ -9,11 +9,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 
-from tests.postgres import free_port
-from tests.reliability.wire import is_ready
+import msgspec
+
+from meibo.storage.database import Database
+from meibo.storage.engine import open_database
+from tests.postgres import ROOT, free_port
+from tests.reliability.checkers import State
+from tests.reliability.clients import Load
+from tests.reliability.inspection import damage, read_state
+from tests.reliability.wire import Wire, is_ready
 
 READY_SECONDS = 30.0
 
@@ -36,6 +45,7 @@ class Node:
                     *(sys.executable, "-m", "meibo", "serve", "--database", self._database),
                     *("--port", str(self.port), "--public-url", url, "--rate-limit", "off"),
                 ],
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -52,7 +62,7 @@ class Node:
             assert self._process is not None
             assert self._process.poll() is None, f"the node ended:\n{self._log.read_text()[-2000:]}"
             assert time.monotonic() < began + READY_SECONDS, "the node is not ready"
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.02)
         return time.monotonic() - began
 
     def signal(self, number: signal.Signals) -> None:
@@ -78,22 +88,47 @@ class Node:
             raise
 
 
-class Nodes:
-    """All nodes of a service on one database: one on SQLite, two on PostgreSQL."""
+class Service:
+    """All nodes on one database: one on SQLite, two on PostgreSQL."""
 
-    def __init__(self, database: str, log: Path) -> None:
-        self.database = database
-        count = 1 if database.startswith("sqlite") else 2
-        self.each = [Node(database, log / f"node-{number}.log") for number in range(count)]
+    def __init__(self, url: str, token: str, directory: Path) -> None:
+        self.url = url
+        self.token = token
+        count = 1 if url.startswith("sqlite") else 2
+        self.nodes = [Node(url, directory / f"node-{number}.log") for number in range(count)]
+        self._wires: list[Wire] = []
 
     @property
     def ports(self) -> list[int]:
-        return [node.port for node in self.each]
+        return [node.port for node in self.nodes]
 
-    async def __aenter__(self) -> "Nodes":
-        for node in self.each:
+    def wires(self, count: int) -> list[Wire]:
+        """Connections to all nodes in turn."""
+        ports = self.ports
+        made = [Wire(ports[number % len(ports)], self.token) for number in range(count)]
+        self._wires.extend(made)
+        return made
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[Database]:
+        """The database itself, beside the nodes."""
+        database = await open_database(self.url)
+        try:
+            yield database
+        finally:
+            await database.close()
+
+    async def state(self) -> State:
+        """Everything that is there, which must not contradict itself."""
+        (wire,) = self.wires(1)
+        async with self.database() as database:
+            assert await damage(database) == []
+            return await read_state(wire.ask, database)
+
+    async def __aenter__(self) -> "Service":
+        for node in self.nodes:
             node.start()
-        for node in self.each:
+        for node in self.nodes:
             await node.ready()
         return self
 
@@ -103,6 +138,33 @@ class Nodes:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        codes = [node.stop() for node in self.each]
+        for wire in self._wires:
+            wire.close()
+        codes = [node.stop() for node in self.nodes]
         if kind is None:
             assert codes == [0] * len(codes), f"the nodes ended with {codes}"
+
+
+@asynccontextmanager
+async def clients(load: Load) -> AsyncIterator[None]:
+    """The clients' process at work; it comes to rest at the end.
+
+    Raises:
+        AssertionError: it failed.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.reliability.clients"),
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(msgspec.json.encode(load) + b"\n")
+        assert await process.stdout.readline() == b"ready\n"
+        yield
+    finally:
+        process.stdin.close()
+        code = await process.wait()
+    assert code == 0, "the clients failed"

@@ -58,11 +58,22 @@ class Answer:
 
 
 class Wire:
-    """One keep-alive connection to a node of 127.0.0.1, opened when it is needed."""
+    """One keep-alive connection to a node of 127.0.0.1, opened when it is needed.
 
-    def __init__(self, port: int, token: str, *, prefix: str = "/scim/v2") -> None:
+    ``patience`` is how long it waits for an answer, in seconds.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        token: str,
+        *,
+        prefix: str = "/scim/v2",
+        patience: float = ANSWER_SECONDS,
+    ) -> None:
         self.port = port
         self._prefix = prefix
+        self._patience = patience
         self._head = f"Host: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -81,7 +92,7 @@ class Wire:
         if body is not None:
             head += f"Content-Type: application/scim+json\r\nContent-Length: {len(content)}\r\n"
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(self._patience):
                 return await self._exchange(head.encode() + b"\r\n" + content)
         except (OSError, EOFError, TimeoutError) as error:  # EOFError: asyncio.IncompleteReadError
             self.close()

@@ -21,6 +21,7 @@ Flaw = Literal[
     "answers active as a string",
     "answers the manager as a string",
     "keeps no titles",
+    "has no custom attribute",
     "loses one title",
     "keeps deleted users",
     "ignores bad values",
@@ -229,6 +230,8 @@ class PretendedServer(httpx.AsyncBaseTransport):
             shown.setdefault("members", [])
         if "userName" in shown and self.flaw == "answers active as a string":
             shown["active"] = str(shown["active"])
+        if self.flaw == "has no custom attribute":
+            shown.pop("urn:ietf:params:scim:schemas:extension:ivanti:2.0:User", None)
         if self.flaw == "keeps no titles":
             shown.pop("title", None)
         if self.flaw == "loses one title" and shown.get("userName") == self._first_name:

@@ -184,12 +184,25 @@ async def test_a_flaw_of_the_server_does_not_go_unnoticed(flaw: Flaw, complaint:
     assert complaint in complaints(report)
 
 
+@pytest.mark.parametrize(
+    "flaw, path",
+    [
+        ("keeps no titles", "title"),
+        (
+            "has no custom attribute",
+            "urn:ietf:params:scim:schemas:extension:ivanti:2.0:User:costCenterCode",
+        ),
+    ],
+    ids=["titles", "custom attribute"],
+)
 @pytest.mark.parametrize("vendor", VENDORS)
-async def test_attributes_that_nobody_gets_kept_are_named_and_no_difference(vendor: Vendor):
-    report = await run(plan_of(vendor), PretendedServer(flaw="keeps no titles"))
+async def test_attributes_that_are_kept_for_nobody_are_named_and_no_difference(
+    vendor: Vendor, flaw: Flaw, path: str
+):
+    report = await run(plan_of(vendor), PretendedServer(flaw=flaw))
     assert_fine(report)
     assert report.verification is not None
-    assert report.verification.not_kept == ("title",)
+    assert report.verification.not_kept == (path,)
 
 
 async def test_a_wrong_token_stops_the_run_and_says_so():

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from meibo.scim.path import AttributePath
 from meibo.scim.representation import etag
 from meibo.scim.resource import check
 from meibo.scim.schema import Attribute, Json, JsonObject, ResourceType
-from meibo.storage.database import Database
+from meibo.storage.database import Database, Transaction
 from meibo.storage.dialect import POSTGRESQL, SQLITE, Dialect
 from meibo.storage.engine import open_database
 from meibo.storage.filter_sql import compile_filter
@@ -166,6 +167,44 @@ async def test_the_order_of_a_database_for_people_changes_nothing(
     finally:
         await database.close()
         postgres_server.drop_database(url)
+
+
+BY_INDEX = (
+    *((USER, 'userName eq "a"'), (USER, 'externalId eq "a"'), (USER, 'id eq "a"')),
+    *((USER, 'userName sw "a"'), (USER, 'userName eq "a" and title co "b"')),
+    *((GROUP, 'externalId eq "a"'), (GROUP, 'displayName sw "a"'), (GROUP, 'members eq "u000"')),
+    *((GROUP, 'id eq "a" and members eq "u000"'), (USER, 'groups.value eq "g000"')),
+)
+
+
+@pytest.mark.parametrize("resource_type, text", BY_INDEX)
+async def test_a_frequent_filter_reads_an_index_and_not_the_directory(
+    tmp_path: Path, resource_type: ResourceType, text: str
+) -> None:
+    database = await open_database(f"sqlite:///{tmp_path}/meibo.sqlite3")
+
+    async def plan(tx: Transaction) -> list[str]:
+        condition = compile_filter(parse_filter(text, resource_type), resource_type, tx.dialect)
+        table, alias = ("users u", "u") if resource_type is USER else ("groups g", "g")
+        rows = await tx.all(
+            f"""
+            EXPLAIN QUERY PLAN
+            SELECT {alias}.body FROM {table}
+             WHERE {alias}.tenant = :tenant AND {alias}.connection = :connection
+               AND {alias}.removed IS NULL AND ({condition.sql})
+             ORDER BY {alias}.id
+            """,
+            tenant=1,
+            connection=1,
+            **condition.parameters,
+        )
+        return [row[3] for row in rows]
+
+    steps = await database.read(plan)
+    await database.close()
+    # More than the tenant and the connection lead to the rows of every table.
+    assert [step for step in steps if "SCAN" in step and "VIRTUAL" not in step] == []
+    assert not [step for step in steps if step.endswith(("(tenant=?)", "AND connection=?)"))]
 
 
 async def test_a_filter_at_the_limits_is_answered(world: World) -> None:

@@ -128,6 +128,12 @@ async def test_a_longer_body_is_refused_while_it_is_read(parts: list[bytes]) -> 
     assert client.asked <= len(parts)
 
 
+async def test_a_longer_body_is_refused_when_it_comes_at_once() -> None:
+    assert await read_body(scope(), sending(b"x" * 10), 10) == b"x" * 10
+    with pytest.raises(PayloadTooLarge, match="limit of 10 bytes"):
+        await read_body(scope(), sending(b"x" * 11), 10)
+
+
 async def test_a_client_that_goes_away_has_sent_no_body() -> None:
     client = Client([b"{"], disconnects=True)
     with pytest.raises(RequestTimeout):

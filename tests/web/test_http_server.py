@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -32,6 +33,7 @@ QUICK = Limits(
     max_pipelined=250,
 )
 KIB = 1_024
+LARGE = 32 * KIB * KIB  # more than the kernel's buffers take
 
 
 class Application:
@@ -58,6 +60,11 @@ class Application:
                 await self.answer(send, 200, b"%d" % len(body))
             case "/large":
                 await self.stream(send)
+            case "/block":
+                await self.answer(send, 200, b"x" * LARGE)
+            case "/eager":
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await self.echo(scope, receive, send)
             case "/crash":
                 raise RuntimeError("secret detail")
             case _:
@@ -83,7 +90,7 @@ class Application:
 
     async def stream(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        for _ in range(640):
+        for _ in range(LARGE // 65_536):
             await send({"type": "http.response.body", "body": b"x" * 65_536, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
         self.endings.append("streamed")
@@ -160,7 +167,7 @@ class Answers:
             first, *lines = head.decode().split("\r\n")
             status = int(first.split(" ")[1])
             headers = dict(line.split(": ", 1) for line in lines)
-            length = int(headers.get("content-length", 0)) if status != 100 else 0
+            length = int(headers.get("content-length", 0))
             yield Answer(status, headers, data[:length])
             data = data[length:]
 
@@ -174,11 +181,11 @@ class Answers:
         return answer
 
 
-def receive_all(client: socket.socket, quiet_seconds: float = 0.15) -> Answers:
+def receive_all(client: socket.socket, quiet_seconds: float = 0.1) -> Answers:
+    """What comes until the server closes, or until whole answers are followed by silence."""
     data = b""
     while True:
-        # Wait long for the first byte, and briefly for more.
-        client.settimeout(quiet_seconds if data else 5)
+        client.settimeout(quiet_seconds if is_whole(data) else 5)
         try:
             piece = client.recv(1 << 20)
         except TimeoutError:
@@ -188,6 +195,20 @@ def receive_all(client: socket.socket, quiet_seconds: float = 0.15) -> Answers:
         if not piece:
             return Answers(data, closed=True)
         data += piece
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether ``data`` ends where a response does."""
+    while data:
+        head, end, data = data.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head)
+        size = int(length[1]) if length else 0
+        if not end or len(data) < size:
+            return False
+        if len(data) == size:
+            return True
+        data = data[size:]
+    return False
 
 
 def check_refusal(answer: Answer, status: int) -> None:
@@ -634,16 +655,39 @@ def test_a_client_is_not_blamed_for_the_time_in_which_nobody_reads(http: Running
 
 def test_a_client_that_does_not_read_is_cut_off(http: Running) -> None:
     http.application.endings.clear()
-    with socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        client.settimeout(5)
-        client.connect((HOST, http.port))
+    with http.connect() as client:
         client.sendall(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n")
         wait_for_ending(http, "streamed")
-        with contextlib.suppress(ConnectionError):
-            while client.recv(1 << 20):
-                pass
+        assert len(receive_all(client).data) < LARGE
     assert not http.server.server_state.tasks
+
+
+def test_a_client_that_does_not_read_the_last_answer_is_cut_off(http: Running) -> None:
+    with http.connect() as client:
+        client.sendall(b"GET /block HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        time.sleep(1)
+        assert len(receive_all(client).data) < LARGE
+    assert not http.server.server_state.connections
+
+
+@pytest.mark.parametrize("path", [b"/large", b"/block"], ids=["streamed", "at once"])
+def test_a_client_that_reads_gets_a_large_answer(http: Running, path: bytes) -> None:
+    with http.connect() as client:
+        client.sendall(b"GET %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" % path)
+        time.sleep(0.1)
+        answers = receive_all(client)
+    assert answers.closed
+    assert len(answers.data) > LARGE
+
+
+def test_an_answer_that_has_begun_breaks_off_when_the_body_does(http: Running) -> None:
+    with http.connect() as client:
+        client.sendall(CHUNKED.replace(b"/a", b"/eager"))
+        time.sleep(0.05)
+        client.sendall(b"zz\r\n" + NEXT)
+        answers = receive_all(client)
+    assert answers.statuses == [200]
+    assert answers.closed
 
 
 def test_a_thousand_idle_connections_are_in_nobodys_way(http: Running) -> None:
@@ -666,6 +710,8 @@ def test_too_many_connections_are_told_to_come_back() -> None:
             assert answers.closed
             clients[0].sendall(NEXT)
             assert receive_all(clients[0]).statuses == [200]
+            clients += [stack.enter_context(http.connect()) for _ in range(5)]
+            assert receive_all(clients[-1]) == Answers(b"", closed=True)
         time.sleep(0.3)
         assert http.exchange(NEXT).statuses == [200]
 

@@ -10,7 +10,7 @@ from meibo.storage.errors import UniqueViolation, VersionConflict
 from meibo.storage.tenants import Tenant
 
 DEFAULT_TENANT = "default"
-"""The tenant whose SCIM base URL is ``/scim/v2``; every installation has it."""
+"""The tenant whose SCIM base URL is ``/scim/v2``; every database is made with it."""
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -51,12 +51,6 @@ async def create(tx: Transaction, slug: str, *, by: str, now: int) -> Tenant:
         # Another one was created between our read and our write: look again.
         raise VersionConflict(violation.constraint) from violation
     return tenant
-
-
-async def ensure_default(tx: Transaction, *, by: str, now: int) -> Tenant:
-    """The default tenant, created if it is not there yet."""
-    tenant = await rows.by_slug(tx, DEFAULT_TENANT)
-    return tenant or await create(tx, DEFAULT_TENANT, by=by, now=now)
 
 
 async def find(tx: Transaction, slug: str) -> Tenant:

@@ -102,7 +102,9 @@ class Outcome:
 
 
 @click.command(cls=Command, example="meibo demo --users 500 --exit")
-@click.option("--port", type=options.PORT, show_default="8080, or a free one")
+@click.option(
+    "--port", type=options.PORT, show_default="8080, or a free one", help="The server's port."
+)
 @click.option(
     "--users",
     type=click.IntRange(2, 100_000),

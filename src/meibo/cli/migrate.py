@@ -15,7 +15,7 @@ def migrate(database: str) -> None:
     """Create or update the database's tables.
 
     SQLite does this by itself whenever it is opened. For PostgreSQL run this before the new version
-    of the program serves. The default tenant is created, too.
+    of the program serves.
     """
 
     async def engine(opened: Database) -> None:

@@ -7,11 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from meibo import clock, config
+from meibo import config
 from meibo.access import tenants
-from meibo.access.tenants import DEFAULT_TENANT
 from meibo.cli.command import Failure, WrongSetting
-from meibo.storage import tenants as rows
 from meibo.storage.database import Database, Transaction
 from meibo.storage.engine import open_database, sqlite_path
 from meibo.storage.tenants import Tenant
@@ -34,7 +32,7 @@ def in_database(
     *,
     migrate: bool | None = None,
 ) -> T:
-    """Runs ``work`` on the database, which has the default tenant then.
+    """Runs ``work`` on the database.
 
     Raises:
         WrongSetting, Failure: the URL is none, or the database's folder cannot be made.
@@ -45,7 +43,6 @@ def in_database(
     async def run() -> T:
         database = await open_database(url, migrate=migrate)
         try:
-            await _ensure_default(database)
             return await work(database)
         finally:
             await database.close()
@@ -97,9 +94,3 @@ def make_private(directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Failure(f"{directory} cannot be made: {error.strerror}") from error
-
-
-async def _ensure_default(database: Database) -> None:
-    # A look first: only the very first command has to write.
-    if await database.read(lambda tx: rows.by_slug(tx, DEFAULT_TENANT)) is None:
-        await database.write(lambda tx: tenants.ensure_default(tx, by=actor(), now=clock.now()))

@@ -43,11 +43,13 @@ def list_(database: str, as_json: bool) -> None:
     found = in_database(database, work)
     if as_json:
         print_json(
-            list[Json]({"slug": each.slug, "created": iso_or_none(each.created)} for each in found)
+            list[Json](
+                {"slug": each.slug, "created": iso_or_none(each.created or None)} for each in found
+            )
         )
         return
     print_table(
         ["TENANT", "CREATED"],
-        [[each.slug, iso(each.created)] for each in found],
+        [[each.slug, iso(each.created or None)] for each in found],
         empty="There are no tenants.",
     )

@@ -36,7 +36,8 @@ MANAGER = f"{urns.ENTERPRISE_USER}:manager"
 COST_CENTER_CODE = f"{urns.CUSTOM_USER}:costCenterCode"
 
 # What a service for these providers has to keep. The other attributes may be kept or dropped, but
-# then for everybody, and what is kept has to be right.
+# then for everybody, and what is kept has to be right. The custom one is among the others, since
+# its administrator may not have defined it.
 KEPT = frozenset(
     (
         ACTIVE,
@@ -47,7 +48,6 @@ KEPT = frozenset(
         FAMILY_NAME,
         WORK_EMAIL,
         DEPARTMENT,
-        COST_CENTER_CODE,
     )
 )
 

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import TypeVar
 
@@ -10,13 +10,12 @@ import httpx
 
 from meibo.simulator import verification
 from meibo.simulator.client import Client, Stopped
-from meibo.simulator.company import Company, Group, story
+from meibo.simulator.company import Group, story
 from meibo.simulator.crew import each
 from meibo.simulator.dialect import Dialect
 from meibo.simulator.entra import EntraDialect
 from meibo.simulator.faults import commit_faults
 from meibo.simulator.okta import OktaDialect
-from meibo.simulator.people import Person
 from meibo.simulator.plan import Plan
 from meibo.simulator.progress import Progress
 from meibo.simulator.provisioning import Ledger, Provisioning
@@ -120,7 +119,10 @@ class _Run:
 
     async def _cycle(self, cycle: int, provisioning: Provisioning) -> None:
         company = self._history[cycle - 1]
-        earlier = self._history[: cycle - 1]
+        # In the first cycle of this run, whatever was ever deleted: an earlier run may have
+        # stopped before it came to that.
+        first = 0 if cycle == self._first_cycle else cycle - 2
+        earlier = self._history[first : cycle - 1]
         title = "initial sync" if cycle == 1 else f"cycle {cycle}"
         if cycle > 1:
             self._say("40 minutes later")
@@ -136,7 +138,7 @@ class _Run:
         await self._each(f"{title} · people", (heads, staff), provisioning.push_user)
 
         if self._dialect.deletes_users:
-            gone = self._gone_people(company, earlier, cycle)
+            gone = _gone([past.people for past in earlier], company.people)
             await self._each(f"{title} · deletions", (gone,), provisioning.delete_user)
 
         async def push_group(group: Group) -> None:
@@ -145,7 +147,7 @@ class _Run:
         # The largest group last in line would leave all but one connection idle at the end.
         groups = sorted(company.groups.values(), key=lambda group: -len(group.members))
         await self._each(f"{title} · groups", (groups,), push_group)
-        ended = self._ended_groups(company, earlier, cycle)
+        ended = _gone([past.groups for past in earlier], company.groups)
         await self._each(f"{title} · group deletions", (ended,), provisioning.delete_group)
 
         if cycle == self._first_cycle and self._plan.faults:
@@ -154,38 +156,9 @@ class _Run:
                 self._plan, self._client, self._dialect, self._ledger, self._tally, victim
             )
 
-    def _gone_people(
-        self, company: Company, earlier: Sequence[Company], cycle: int
-    ) -> list[Person]:
-        """People who are to be deleted in this cycle, as they last were.
-
-        In the first cycle of this run, all who were ever deleted: an earlier run may have stopped
-        before it came to them.
-        """
-        back = len(earlier) if cycle == self._first_cycle else 1
-        gone = {
-            number: person
-            for past in earlier[len(earlier) - back :]
-            for number, person in past.people.items()
-            if number not in company.people
-        }
-        return list(gone.values())
-
-    def _ended_groups(
-        self, company: Company, earlier: Sequence[Company], cycle: int
-    ) -> list[Group]:
-        back = len(earlier) if cycle == self._first_cycle else 1
-        ended = {
-            number: group
-            for past in earlier[len(earlier) - back :]
-            for number, group in past.groups.items()
-            if number not in company.groups
-        }
-        return list(ended.values())
-
     async def _verify(self, strangers: frozenset[str]) -> Verification:
-        step = self._progress.begin(f"{self._plan.label} · reading everything back", 1)
-        verified = await verification.verify(
+        self._say("reading everything back")
+        return await verification.verify(
             self._client,
             self._ledger,
             self._history[-1],
@@ -193,9 +166,6 @@ class _Run:
             self._tally,
             at_once=self._plan.concurrency,
         )
-        step.advance()
-        step.end()
-        return verified
 
     async def _each(
         self,
@@ -240,3 +210,9 @@ class _Run:
 
     def _say(self, line: str) -> None:
         self._progress.say(f"{self._plan.label} · {line}")
+
+
+def _gone(earlier: Sequence[Mapping[int, _T]], now: Mapping[int, _T]) -> list[_T]:
+    """What was there earlier and is not now, as it last was."""
+    gone = {number: item for past in earlier for number, item in past.items() if number not in now}
+    return list(gone.values())

@@ -43,8 +43,9 @@ POSTGRESQL = Dialect(
     next_audit="nextval('change_sequence')",
     each_id="(SELECT value FROM json_array_elements_text(CAST(:ids AS json)) AS each(value))",
     groups_of_user="""(
-        SELECT CAST(json_agg(
-                   json_build_object('value', g.id, 'display', g.display_name) ORDER BY g.id) AS text)
+        SELECT CAST(
+                   json_agg(json_build_object('value', g.id, 'display', g.display_name)
+                            ORDER BY g.id) AS text)
           FROM memberships m
           JOIN groups g ON g.tenant = m.tenant AND g.id = m.group_id AND g.removed IS NULL
          WHERE m.tenant = u.tenant AND m.member_id = u.id)""",

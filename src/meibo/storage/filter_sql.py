@@ -15,7 +15,7 @@ Every piece of SQL is a LiteralString. Values, and the names of attributes in JS
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, LiteralString, TypeAlias, cast
 
 from meibo.scim import urns
@@ -31,8 +31,10 @@ from meibo.storage.json_sql import JsonSql
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Goes in parentheses into the WHERE of a statement that binds ``:tenant`` and calls its table
-    ``users u`` or ``groups g``. The names of its own parameters are p0, p1, ..."""
+    """Stands in parentheses in the WHERE of a statement over ``users u`` or ``groups g``.
+
+    The statement binds ``:tenant`` too; the condition's own parameters are called p0, p1, ...
+    """
 
     sql: LiteralString
     parameters: dict[str, Parameter]
@@ -55,7 +57,7 @@ def compile_filter(filter: Filter, resource_type: ResourceType, dialect: Dialect
         if sql is not None and path.sub is None and type(value) is str:
             return Condition(sql, {"p0": value})
     compiler = _Compiler(resource_type, dialect)
-    return Condition(compiler.condition(filter, compiler.of_resource), compiler.parameters)
+    return Condition(compiler.whole(filter), compiler.parameters)
 
 
 # -- what can be compared --------------------------------------------------------------------------
@@ -145,7 +147,27 @@ class _Compiler:
         self._alias: LiteralString = _ALIASES[resource_type.name]
         self._keys: dict[str, LiteralString] = {}
         self._json = JsonSql(dialect, self._bind, self._bind_key)
-        self._search: LiteralString = self._json.document(f"{self._alias}.search")
+        # The columns of JSON that the condition looks into.
+        self._documents: list[LiteralString] = []
+
+    def whole(self, filter: Filter) -> LiteralString:
+        """SQL of the filter of a request.
+
+        What only looks into JSON is gathered behind what an index may serve.
+        """
+        conditions: list[LiteralString] = []
+        in_json: list[LiteralString] = []
+        for each in _chain(filter, And):
+            if isinstance(each, ValuePath) and (known := self._known_e_mail(each)):
+                conditions.append(known)
+            before = len(self._documents)
+            condition = self.condition(each, self.of_resource)
+            looks = len(self._documents) > before
+            (in_json if looks else conditions).append(f"({condition})")
+        if in_json:
+            columns = list(dict.fromkeys(self._documents))
+            conditions.append(self._json.sharing(self._alias, columns, " AND ".join(in_json)))
+        return " AND ".join(conditions)
 
     def condition(self, filter: Filter, scope: _Scope) -> LiteralString:
         """SQL of ``filter``, where ``scope`` tells what stands at a path."""
@@ -206,11 +228,15 @@ class _Compiler:
             # The type of such an attribute may be another than when the value was written.
             custom = path.schema == urns.CUSTOM_USER
             inner = keys if sub is None else (*keys, sub.name)
-            return self._json_operand(self._search, inner, path, checked=custom)
+            return self._json_operand(self._document("search"), inner, path, checked=custom)
         if attribute.type == "complex":
-            return _Elements(self._json.elements(self._search, keys), "TRUE", self._of_element)
+            return _Elements(
+                self._json.elements(self._document("search"), keys), "TRUE", self._of_element
+            )
         scalar = _Operand(self._json.scalar)
-        return _Elements(self._json.scalars(self._search, keys), "TRUE", lambda _: scalar)
+        return _Elements(
+            self._json.scalars(self._document("search"), keys), "TRUE", lambda _: scalar
+        )
 
     def _of_element(self, path: AttributePath) -> _Operand:
         return self._json_operand(self._json.element, (path.leaf.name,), path)
@@ -286,8 +312,8 @@ class _Compiler:
             if operator == "ne":
                 return f"({self._holds(place, 'eq', value)}) IS NOT TRUE"
             return self._holds(place, operator, value)
-        if operator == "eq" and path.schema is None and (known := self._e_mail(path, value)):
-            return known
+        if operator == "eq" and str(path) == "emails.value":
+            return self._e_mail(value)
         operand = place.operand(path)
         found = self._found(
             place,
@@ -309,34 +335,29 @@ class _Compiler:
             if path.attribute.name == "meta":
                 return inner
             # Of an attribute that is not there nothing is true, not even that it is not so.
-            there = self._json.json(self._search, _keys(path))
+            there = self._json.json(self._document("search"), _keys(path))
             return f"{there} IS NOT NULL AND ({inner})"
         place = self.of_resource(path)
         if isinstance(place, _Operand):
             raise _unsearchable(path)
-        equal = {
-            each.path.leaf.name: each.comparable
-            for each in _chain(condition, And)
-            if isinstance(each, Compare) and each.operator == "eq" and each.value is not None
-        }
-        found = self._found(
+        return self._found(
             place,
             self.condition(condition, place.operand),
-            indexed=not place.indexed.isdisjoint(equal),
+            indexed=not place.indexed.isdisjoint(_equalities(condition)),
         )
-        if path.schema is None and "value" in equal:
-            # Redundant, but with it the index leads to the few people of whom the rest is asked.
-            value = path.attribute.sub_attribute("value")
-            known = self._e_mail(replace(path, sub=value), equal["value"])
-            if known is not None:
-                return f"{known} AND {found}"
-        return found
 
-    def _e_mail(self, path: AttributePath, value: Scalar) -> LiteralString | None:
-        """Who has that e-mail address; None when something else, or an empty one, is asked."""
-        sub = path.sub
-        if path.attribute.name != "emails" or sub is None or sub.name != "value" or not value:
+    def _known_e_mail(self, filter: ValuePath) -> LiteralString | None:
+        """The few people of whom the rest of a value path on their e-mails is to be asked.
+
+        It adds nothing to the meaning of the filter; the index leads to them.
+        """
+        value = _equalities(filter.condition).get("value")
+        if filter.path.attribute.name != "emails" or value is None:
             return None
+        return self._e_mail(value)
+
+    def _e_mail(self, value: Scalar) -> LiteralString:
+        """Who has that e-mail address."""
         return (
             f"u.id IN (SELECT x.user_id FROM user_emails x"
             f" WHERE x.tenant = :tenant AND x.value_key = {self._bind(value)})"
@@ -398,7 +419,7 @@ class _Compiler:
             return "TRUE"
         # Not in "search", where an element has a "primary" also if it was given none.
         rows = self._json.fields(
-            self._json.document(f"{self._alias}.body"),
+            self._document("body"),
             _keys(path),
             of_elements=path.attribute.multi_valued,
         )
@@ -408,6 +429,10 @@ class _Compiler:
         if operand.kind in ("key", "text"):
             return f"{operand.sql} <> ''"
         return f"{operand.sql} IS NOT NULL"
+
+    def _document(self, column: LiteralString) -> LiteralString:
+        self._documents.append(column)
+        return self._json.shared(self._alias, column)
 
     # Parameters
 
@@ -436,6 +461,15 @@ def _chain(filter: Filter, kind: type[And] | type[Or]) -> list[Filter]:
         else:
             operands.append(each)
     return operands
+
+
+def _equalities(condition: Filter) -> dict[str, Scalar]:
+    """By name, what sub-attributes must at least be equal to for the condition to hold."""
+    return {
+        each.path.leaf.name: each.comparable
+        for each in _chain(condition, And)
+        if isinstance(each, Compare) and each.operator == "eq" and each.value is not None
+    }
 
 
 def _successor(prefix: str) -> str | None:

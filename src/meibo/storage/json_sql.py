@@ -1,7 +1,8 @@
 """How SQLite and PostgreSQL look into a column of JSON text, side by side.
 
 They disagree about paths, about booleans and numbers out of ``->>``, and about text functions. What
-is not in a document is NULL on both, and nothing in a document raises an error.
+is not in a document is NULL on both, and nothing in a document raises an error. The columns stay
+text: PostgreSQL casts them to jsonb, whose values are found fastest, while a statement runs.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,9 +15,9 @@ from meibo.storage.dialect import Dialect
 class JsonSql:
     """Pieces of SQL for one statement.
 
-    A document is what ``document`` or ``element`` names; ``keys`` lead to a place in it. Keys and
-    paths are bound, since a URN in a literal would be taken for a parameter; attribute names and
-    URNs have no quotes in them, so that nothing is to be escaped.
+    A document is what ``document``, ``shared`` or ``element`` names, ``keys`` lead to a place in
+    it. Keys and paths are bound, since a URN in a literal would be taken for a parameter; attribute
+    names and URNs have no quotes in them, so that nothing is to be escaped.
 
     Args:
         bind: binds a value, and returns its parameter as ``:name``.
@@ -42,7 +43,27 @@ class JsonSql:
 
     def document(self, column: LiteralString) -> LiteralString:
         """The document in a column."""
-        return column if self._sqlite else f"CAST({column} AS json)"
+        return column if self._sqlite else f"CAST({column} AS jsonb)"
+
+    def shared(self, alias: LiteralString, column: LiteralString) -> LiteralString:
+        """The same document, in a condition that stands inside ``sharing``."""
+        return f"{alias}.{column}" if self._sqlite else f"j.{column}"
+
+    def sharing(
+        self, alias: LiteralString, columns: Sequence[LiteralString], condition: LiteralString
+    ) -> LiteralString:
+        """A condition whose documents are read once for a row, however often they are looked into.
+
+        SQLite sees to that itself. PostgreSQL would parse the text each time, 4 µs for a person.
+        OFFSET 0 keeps it from putting the cast back where the columns are used.
+        """
+        if self._sqlite:
+            return condition
+        casts: list[LiteralString] = [
+            f"CAST({alias}.{column} AS jsonb) AS {column}" for column in columns
+        ]
+        read: LiteralString = ", ".join(casts)
+        return f"EXISTS (SELECT 1 FROM (SELECT {read} OFFSET 0) AS j WHERE {condition})"
 
     def json(self, document: LiteralString, keys: Sequence[str]) -> LiteralString:
         """The JSON text of what is there: ``true``, ``"x"``, ``{...}``."""
@@ -62,7 +83,7 @@ class JsonSql:
         text = f"({self._at(document, outer)} ->> {self._key(last)})"
         if not checked:
             return text
-        return f"(CASE json_typeof({self._at(document, keys)}) WHEN 'string' THEN {text} END)"
+        return f"(CASE jsonb_typeof({self._at(document, keys)}) WHEN 'string' THEN {text} END)"
 
     def number(self, document: LiteralString, keys: Sequence[str]) -> LiteralString:
         """A number, to be compared with a ``bound_number``; NULL where something else is there."""
@@ -73,7 +94,7 @@ class JsonSql:
         # numeric takes whatever is a number in JSON; double precision would raise on 1e400.
         found = self._at(document, keys)
         number: LiteralString = f"CAST({self.text(document, keys)} AS numeric)"
-        return f"(CASE json_typeof({found}) WHEN 'number' THEN {number} END)"
+        return f"(CASE jsonb_typeof({found}) WHEN 'number' THEN {number} END)"
 
     def bound_number(self, value: float) -> LiteralString:
         """A parameter that is a number."""
@@ -88,13 +109,13 @@ class JsonSql:
         """A row for each object in an array; none if there is no array."""
         if self._sqlite:
             return f"json_each({document}, {self._path(keys)}) AS e"
-        return f"json_array_elements({self._at(document, keys)}) AS e(value)"
+        return f"jsonb_array_elements({self._at(document, keys)}) AS e(value)"
 
     def scalars(self, document: LiteralString, keys: Sequence[str]) -> LiteralString:
         """A row for each string in an array."""
         if self._sqlite:
             return self.elements(document, keys)
-        return f"json_array_elements_text({self._at(document, keys)}) AS e(value)"
+        return f"jsonb_array_elements_text({self._at(document, keys)}) AS e(value)"
 
     def fields(
         self, document: LiteralString, keys: Sequence[str], *, of_elements: bool
@@ -105,8 +126,8 @@ class JsonSql:
                 return f"{self.elements(document, keys)}, json_each(e.value) AS f"
             return f"json_each({document}, {self._path(keys)}) AS f"
         if of_elements:
-            return f"{self.elements(document, keys)}, json_each_text(e.value) AS f(key, value)"
-        return f"json_each_text({self._at(document, keys)}) AS f(key, value)"
+            return f"{self.elements(document, keys)}, jsonb_each_text(e.value) AS f(key, value)"
+        return f"jsonb_each_text({self._at(document, keys)}) AS f(key, value)"
 
     # Text, character by character: LIKE would take % and _ in a literal for wildcards
 

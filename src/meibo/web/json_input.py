@@ -16,7 +16,7 @@ which costs as much again; a small body cannot break them, or shows in a quick s
 import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from math import isfinite
 
@@ -184,9 +184,7 @@ _DECODER = json.JSONDecoder(
 
 def _check(value: Json, max_array: int) -> None:
     """Look at every string and array of ``value``, whose depth has been checked."""
-    if isinstance(value, str):
-        _check_string(value)
-        return
+    elements: Iterable[Json]
     if isinstance(value, dict):
         for name in value:
             _check_string(name)
@@ -196,7 +194,7 @@ def _check(value: Json, max_array: int) -> None:
             raise InvalidSyntax(f"An array has more than the limit of {max_array:,} elements.")
         elements = value
     else:
-        return
+        elements = (value,)
     for element in elements:
         if isinstance(element, str):
             _check_string(element)
