@@ -25,6 +25,8 @@ from tests.reliability.inspection import damage, read_state
 from tests.reliability.wire import Wire, is_ready
 
 READY_SECONDS = 30.0
+PUBLIC_URL = "http://directory.example.com"
+"""Of all nodes, so that they answer the same bytes."""
 
 
 class Node:
@@ -38,12 +40,12 @@ class Node:
 
     def start(self) -> None:
         """Starts the process; it is not ready yet."""
-        url = f"http://127.0.0.1:{self.port}"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "meibo", "serve", "--database", self._database),
-                    *("--port", str(self.port), "--public-url", url, "--rate-limit", "off"),
+                    *("--port", str(self.port), "--rate-limit", "off"),
+                    *("--public-url", PUBLIC_URL),
                 ],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
@@ -122,7 +124,8 @@ class Service:
         """Everything that is there, which must not contradict itself."""
         (wire,) = self.wires(1)
         async with self.database() as database:
-            assert await damage(database) == []
+            problems = await damage(database)
+            assert not problems, problems
             return await read_state(wire.ask, database)
 
     async def __aenter__(self) -> "Service":

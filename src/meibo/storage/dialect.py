@@ -17,6 +17,8 @@ class Dialect:
     """The next number of ``changes``."""
     next_audit: LiteralString
     """The next number of ``audit``."""
+    now: LiteralString
+    """The clock of the database, in microseconds since 1970."""
     each_id: LiteralString
     """A relation with one column ``value``: the strings of the JSON array ``:ids``."""
     groups_of_user: LiteralString
@@ -27,6 +29,7 @@ SQLITE = Dialect(
     engine="sqlite",
     next_change="(SELECT coalesce(max(sequence), 0) + 1 FROM changes WHERE tenant = :tenant)",
     next_audit="(SELECT coalesce(max(sequence), 0) + 1 FROM audit WHERE tenant = :tenant)",
+    now="CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
     each_id="(SELECT value FROM json_each(:ids))",
     groups_of_user="""(
         SELECT json_group_array(
@@ -41,6 +44,7 @@ POSTGRESQL = Dialect(
     engine="postgresql",
     next_change="nextval('change_sequence')",
     next_audit="nextval('change_sequence')",
+    now="CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
     each_id="(SELECT value FROM json_array_elements_text(CAST(:ids AS json)) AS each(value))",
     groups_of_user="""(
         SELECT CAST(

@@ -11,7 +11,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from meibo import clock
 from meibo.access.authentication import Authenticator
+from meibo.clock import MICROSECONDS
 from meibo.storage.database import Database, Transaction
 from meibo.storage.errors import StorageError
 from meibo.web.limits import RateLimits
@@ -21,6 +23,7 @@ from meibo.web.scim.request_log import RequestLog
 
 LAST_USED_SECONDS = 5.0
 DEFAULT_TENANT = "default"
+LARGEST_CLOCK_OFFSET = 5 * MICROSECONDS
 
 _SCIM = "/scim/v2"
 _TENANT = re.compile(r"(/t/([^/]{1,64})/scim/v2)(/.*)?", re.DOTALL)
@@ -105,14 +108,20 @@ class Application:
         return PlainTextResponse("alive")
 
     async def _ready(self, _: Request) -> Response:
-        async def ask(tx: Transaction) -> None:
-            await tx.one("SELECT 1")
+        async def clock_of_database(tx: Transaction) -> int:
+            row = await tx.one(f"SELECT {tx.dialect.now}")
+            return 0 if row is None else int(row[0])
 
         try:
-            await self._database.read(ask)
+            offset = clock.now() - await self._database.read(clock_of_database)
         except StorageError:
             return JSONResponse({"ready": False, "database": "unavailable"}, status_code=503)
-        return JSONResponse({"ready": True, "database": "available"})
+        # Expiry and lastModified rest on this process's clock.
+        in_time = abs(offset) <= LARGEST_CLOCK_OFFSET
+        return JSONResponse(
+            {"ready": in_time, "database": "available", "clock_offset_microseconds": offset},
+            status_code=200 if in_time else 503,
+        )
 
     async def _exposed_metrics(self, _: Request) -> Response:
         return Response(self._metrics.text(), media_type="text/plain; version=0.0.4")
