@@ -6,5 +6,5 @@ MICROSECONDS = 1_000_000
 
 
 def now() -> int:
-    """The time of the wall clock. Order between changes comes from their sequence, never from this."""
+    """The time of the wall clock; the order of changes is their sequence, never this."""
     return time.time_ns() // 1000

@@ -63,9 +63,11 @@ class Counting:
     def dialect(self) -> Dialect:
         return self.database.dialect
 
-    async def read(self, operation: Operation[T], *, snapshot: bool = False) -> T:
+    async def read(
+        self, operation: Operation[T], *, snapshot: bool = False, scan: bool = False
+    ) -> T:
         self.door.reads += 1
-        found = await self.database.read(operation, snapshot=snapshot)
+        found = await self.database.read(operation, snapshot=snapshot, scan=scan)
         if self.meanwhile is not None:
             await self.meanwhile()
         return found

@@ -258,7 +258,16 @@ def test_a_file_that_is_no_database_stops_the_start(meibo: Meibo, home: Path) ->
     path = home / "letter.txt"
     path.write_text("Dear reader,\n" * 1_000)
     meibo.environment["MEIBO_DATABASE"] = f"sqlite:///{path}"
-    meibo.refused("token", "list", code=3)
+    assert str(path) in meibo.refused("token", "list", code=3)
+    assert str(path) in meibo.refused("serve", code=3)
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere/x.sqlite3", "/proc"])
+@pytest.mark.parametrize("command", [["token", "list"], ["serve"]], ids=" ".join)
+def test_a_place_where_nothing_can_be_written_stops_the_start(
+    meibo: Meibo, place: str, command: list[str]
+) -> None:
+    assert "/proc" in meibo.refused(*command, "--database", f"sqlite:///{place}", code=3)
 
 
 def test_the_users_own_data_is_nobody_elses(meibo: Meibo, home: Path) -> None:

@@ -101,7 +101,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(meibo: Meibo) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         line = meibo.refused("serve", "--port", str(port))
-        assert f"127.0.0.1:{port} cannot be listened on" in line
+        assert line.startswith(f"127.0.0.1:{port} cannot be listened on: ")
 
 
 def test_the_demo_tells_the_whole_story(home: Path) -> None:

@@ -171,6 +171,8 @@ async def test_the_order_of_a_database_for_people_changes_nothing(
 
 BY_INDEX = (
     *((USER, 'userName eq "a"'), (USER, 'externalId eq "a"'), (USER, 'id eq "a"')),
+    *((USER, 'emails eq "a"'), (USER, 'emails[type eq "work"].value eq "a"')),
+    *((GROUP, 'displayName eq "a"'), (GROUP, 'displayName eq "a" and externalId pr')),
     *((USER, 'userName sw "a"'), (USER, 'userName eq "a" and title co "b"')),
     *((GROUP, 'externalId eq "a"'), (GROUP, 'displayName sw "a"'), (GROUP, 'members eq "u000"')),
     *((GROUP, 'id eq "a" and members eq "u000"'), (USER, 'groups.value eq "g000"')),

@@ -172,20 +172,18 @@ class Authenticator:
             raise Refused("unknown")
         forgotten, read_at = self._forgotten, self._monotonic()
 
-        async def look_up(tx: Transaction) -> tuple[Credential, list[AttributeRow]] | None:
+        secret_hash = hash_of(secret)
+
+        async def look_up(tx: Transaction) -> tuple[Principal, int]:
             credential = await tokens.credential(tx, slug, token_id)
             if credential is None:
-                return None
-            return credential, await attributes.list_attributes(tx, credential.connection.tenant)
+                compare_digest(secret_hash, _DUMMY_HASH)
+                raise Refused("unknown")
+            until = _until(credential, token_id, secret_hash, self._wall())
+            custom = await attributes.list_attributes(tx, credential.connection.tenant)
+            return _principal(slug, token_id, secret_hash, credential, custom), until
 
-        found = await self._database.read(look_up)
-        secret_hash = hash_of(secret)
-        if found is None:
-            compare_digest(secret_hash, _DUMMY_HASH)
-            raise Refused("unknown")
-        credential, custom = found
-        until = _until(credential, token_id, secret_hash, self._wall())
-        principal = _principal(slug, token_id, secret_hash, credential, custom)
+        principal, until = await self._database.read(look_up)
         if forgotten == self._forgotten:  # else what was read may be older than the change
             proof = hashlib.sha256(authorization[len(_SCHEME) :]).digest()
             principal = self._remember(key, _Accepted(proof, principal, until, read_at))

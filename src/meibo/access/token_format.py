@@ -13,18 +13,18 @@ import secrets
 from binascii import crc32
 from dataclasses import dataclass
 
+TOKEN_PREFIX = "meibo_scim_"  # noqa: S105
 TOKEN_PATTERN = r"meibo_scim_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}"  # noqa: S105
 """The regular expression to give to secret scanners; ``token_id`` also checks the checksum."""
 
 LENGTH = 73
 
-_PREFIX = "meibo_scim_"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH = 12
 _SECRET_LENGTH = 43
 _SECRET_BITS = 256
 _CHECKSUM_LENGTH = 6
-_ID = slice(len(_PREFIX), len(_PREFIX) + _ID_LENGTH)
+_ID = slice(len(TOKEN_PREFIX), len(TOKEN_PREFIX) + _ID_LENGTH)
 _SECRET = slice(_ID.stop + 1, _ID.stop + 1 + _SECRET_LENGTH)
 _TOKEN = re.compile(TOKEN_PATTERN)
 
@@ -46,7 +46,7 @@ def new_token(token_id: str | None = None) -> NewToken:
     if token_id is None:
         token_id = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
     secret = _base62(secrets.randbits(_SECRET_BITS), _SECRET_LENGTH)
-    unchecked = f"{_PREFIX}{token_id}_{secret}"
+    unchecked = f"{TOKEN_PREFIX}{token_id}_{secret}"
     return NewToken(token_id, unchecked + checksum(unchecked), hash_of(secret))
 
 

@@ -148,8 +148,11 @@ def demo(port: int | None, users: int, groups: int, directory: Path | None, exit
 
 
 def _clear(directory: Path) -> None:
-    """Deletes an earlier demo's files, and nothing else that may be there."""
-    make_private(directory)
+    """Makes the folder, and deletes an earlier demo's files, nothing else that may be there."""
+    try:
+        make_private(directory)
+    except OSError as error:
+        raise Failure(f"{directory} cannot be made: {error.strerror}") from error
     for pattern in ("meibo.sqlite3*", "meibo-log.sqlite3*", "serve.log"):
         for file in directory.glob(pattern):
             file.unlink()

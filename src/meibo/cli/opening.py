@@ -3,15 +3,17 @@
 import asyncio
 import getpass
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from meibo import config
 from meibo.access import tenants
-from meibo.cli.command import Failure, WrongSetting
+from meibo.cli.command import NoDatabase, WrongSetting
 from meibo.storage.database import Database, Transaction
 from meibo.storage.engine import open_database, sqlite_path
+from meibo.storage.errors import DatabaseUnavailable, SchemaMismatch
 from meibo.storage.tenants import Tenant
 
 T = TypeVar("T")
@@ -35,13 +37,14 @@ def in_database(
     """Runs ``work`` on the database.
 
     Raises:
-        WrongSetting, Failure: the URL is none, or the database's folder cannot be made.
-        StorageError: it cannot be opened, or ``work`` raises.
+        WrongSetting, NoDatabase: the URL is none, or the database cannot be opened.
+        StorageError: from ``work``.
     """
     prepare(url)
 
     async def run() -> T:
-        database = await open_database(url, migrate=migrate)
+        with naming_database(url):
+            database = await open_database(url, migrate=migrate)
         try:
             return await work(database)
         finally:
@@ -75,22 +78,44 @@ def writing(url: str, slug: str, operation: Callable[[Transaction, Tenant], Awai
 
 
 def prepare(url: str) -> None:
-    """Checks the URL, and makes the folder of the database that is used when none is named.
+    """Checks the URL, and makes the folder of an SQLite database.
 
     Raises:
-        WrongSetting, Failure: the URL is none of ours, or the folder cannot be made.
+        WrongSetting, NoDatabase: the URL is none of ours, or the folder cannot be made.
     """
     try:
         path = sqlite_path(url)
     except ValueError as error:
         raise WrongSetting(f"--database: {error}") from error
-    if path is not None and url == config.default_database(os.environ):
-        make_private(path.parent)
+    if path is None:
+        return
+    try:
+        if url == config.default_database(os.environ):
+            make_private(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NoDatabase(f"{path.parent} cannot be made: {error.strerror}") from error
+
+
+@contextmanager
+def naming_database(url: str) -> Generator[None]:
+    """Tells of which SQLite file it is that an error speaks.
+
+    Raises:
+        NoDatabase: in place of what storage raises when a database cannot be used.
+    """
+    try:
+        yield
+    except (DatabaseUnavailable, SchemaMismatch) as error:
+        path = sqlite_path(url)
+        named = path is None or str(path) in str(error)
+        raise NoDatabase(str(error) if named else f"{path}: {error}") from error
 
 
 def make_private(directory: Path) -> None:
-    """Makes a folder that only its owner may look into, if it is not there."""
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise Failure(f"{directory} cannot be made: {error.strerror}") from error
+    """Makes a folder that only its owner may look into, if it is not there.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)

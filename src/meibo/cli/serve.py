@@ -5,7 +5,7 @@ import click
 from meibo import config
 from meibo.cli import options
 from meibo.cli.command import Command, Failure
-from meibo.cli.opening import prepare
+from meibo.cli.opening import naming_database, prepare
 from meibo.config import Settings
 from meibo.web.serving import Serving
 from meibo.web.serving import serve as serve_forever
@@ -66,16 +66,18 @@ def serve(
     )
     prepare(database)
     try:
-        serve_forever(
-            Serving(
-                database=settings.database,
-                host=settings.host,
-                port=settings.port,
-                public_url=settings.public_url,
-                workers=settings.workers,
-                rate_limit=settings.rate_limit,
-                migrate=settings.migrate,
+        with naming_database(database):
+            serve_forever(
+                Serving(
+                    database=settings.database,
+                    host=settings.host,
+                    port=settings.port,
+                    public_url=settings.public_url,
+                    workers=settings.workers,
+                    rate_limit=settings.rate_limit,
+                    migrate=settings.migrate,
+                )
             )
-        )
     except OSError as error:
-        raise Failure(f"{host}:{port} cannot be listened on: {error.strerror}") from error
+        where = error.filename or f"{host}:{port} cannot be listened on"
+        raise Failure(f"{where}: {error.strerror}") from error

@@ -172,6 +172,8 @@ async def leave_all(tx: Transaction, member_id: str, *, by: Actor, now: int) -> 
     """
     statements: list[Statement] = []
     for row in await storage.holding(tx, by.tenant, member_id):
+        if row.id == member_id:  # a group that was its own member: it goes as a whole
+            continue
         modified, version = max(now, row.last_modified), row.version + 1
         body = _body(loaded(row.body), row.id, row.created, modified, version)
         statements.append(

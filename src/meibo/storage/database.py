@@ -86,8 +86,14 @@ class Database(Protocol):
     @property
     def log(self) -> "Database": ...
 
-    async def read(self, operation: Operation[T], *, snapshot: bool = False) -> T:
-        """Runs an operation that only reads; with ``snapshot`` all its statements see one state."""
+    async def read(
+        self, operation: Operation[T], *, snapshot: bool = False, scan: bool = False
+    ) -> T:
+        """Runs an operation that only reads.
+
+        With ``snapshot`` all its statements see one state. A ``scan`` may go through many rows; it
+        sees one state too and does not hold up others.
+        """
         ...
 
     async def write(self, operation: Operation[T]) -> T:

@@ -34,10 +34,18 @@ class Condition:
     """Stands in parentheses in the WHERE of a statement over ``users u`` or ``groups g``.
 
     The statement binds ``:tenant`` too; the condition's own parameters are called p0, p1, ...
+
+    A ``lookup`` is answered by an index; everything else may go through all resources.
     """
 
     sql: LiteralString
     parameters: dict[str, Parameter]
+    lookup: bool = False
+
+
+def further(condition: Condition | None) -> tuple[LiteralString, dict[str, Parameter]]:
+    """What a WHERE goes on with, and its parameters; nothing without a condition."""
+    return ("", {}) if condition is None else (f"AND ({condition.sql})", condition.parameters)
 
 
 def compile_filter(filter: Filter, resource_type: ResourceType, dialect: Dialect) -> Condition:
@@ -55,7 +63,7 @@ def compile_filter(filter: Filter, resource_type: ResourceType, dialect: Dialect
         value, path = filter.comparable, filter.path
         sql = _LOOKUPS.get((resource_type.name, path.attribute.name))
         if sql is not None and path.sub is None and type(value) is str:
-            return Condition(sql, {"p0": value})
+            return Condition(sql, {"p0": value}, lookup=True)
     compiler = _Compiler(resource_type, dialect)
     return Condition(compiler.whole(filter), compiler.parameters)
 

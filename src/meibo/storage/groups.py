@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import LiteralString, NamedTuple
 
 from meibo.storage.database import Parameter, Statement, Transaction
-from meibo.storage.filter_sql import Condition
+from meibo.storage.filter_sql import Condition, further
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ async def page(
     count: int,
 ) -> list[GroupRow]:
     """Groups in id order that satisfy the condition, after the first ``skip``."""
-    where, parameters = _where(condition)
+    where, parameters = further(condition)
     rows = await tx.all(
         f"""
         SELECT g.id, g.version, g.body, g.created, g.last_modified
@@ -107,7 +107,7 @@ async def count_matching(
     tx: Transaction, tenant: int, connection: int, condition: Condition
 ) -> int:
     """How many groups satisfy the condition."""
-    where, parameters = _where(condition)
+    where, parameters = further(condition)
     row = await tx.one(
         f"""
         SELECT count(*)
@@ -336,9 +336,3 @@ def end_memberships(tenant: int, member_id: str) -> Statement:
         "DELETE FROM memberships WHERE tenant = :tenant AND member_id = :member_id",
         {"tenant": tenant, "member_id": member_id},
     )
-
-
-def _where(condition: Condition | None) -> tuple[LiteralString, dict[str, Parameter]]:
-    if condition is None:
-        return "", {}
-    return f"AND ({condition.sql})", condition.parameters

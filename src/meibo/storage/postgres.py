@@ -104,11 +104,13 @@ class PostgresDatabase:
         """The provisioning log lives in the same database."""
         return self
 
-    async def read(self, operation: Operation[T], *, snapshot: bool = False) -> T:
+    async def read(
+        self, operation: Operation[T], *, snapshot: bool = False, scan: bool = False
+    ) -> T:
         """See ``Database.read``."""
 
         async def run(connection: "Connection") -> T:
-            if not snapshot:
+            if not (snapshot or scan):
                 return await operation(_PostgresTransaction(connection))
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 return await operation(_PostgresTransaction(connection))

@@ -13,6 +13,7 @@ SQLite before 3.51.3 can corrupt a WAL file when two connections write and check
 import asyncio
 import fcntl
 import os
+import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ OLDEST_LIBRARY = (3, 51, 3)
 BUSY_SECONDS = 5.0  # how long another process (the CLI) may hold the file
 READER_CACHE_KIB = 16_384
 WRITER_CACHE_KIB = 8_192
+SCANNER_CACHE_KIB = 2_048
+SCAN_SECONDS = 5.0  # as long as a statement may take on PostgreSQL
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
 _UNAVAILABLE = (
@@ -43,6 +46,7 @@ _UNAVAILABLE = (
     apsw.CorruptError,
     apsw.NotADBError,
     apsw.NoMemError,
+    apsw.InterruptError,
 )
 
 
@@ -67,8 +71,10 @@ class SqliteDatabase:
         with _errors(None):
             self._writer = _connect(path, synchronous, WRITER_CACHE_KIB)
             self._reader = _connect(path, synchronous, READER_CACHE_KIB)
+            self._scanner = _connect(path, synchronous, SCANNER_CACHE_KIB)
         self._unique: dict[str, str] | None = None
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
+        self._scans = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scan")
         self._occupied = False  # an operation or a COMMIT is using the writing connection
         self._waiting: list[asyncio.Future[None]] = []
         self._batch: list[asyncio.Future[None]] = []
@@ -84,8 +90,14 @@ class SqliteDatabase:
         """The database that holds the provisioning log: a file of its own."""
         return self._log or self
 
-    async def read(self, operation: Operation[T], *, snapshot: bool = False) -> T:
-        """See ``Database.read``. The last commit is what is read."""
+    async def read(
+        self, operation: Operation[T], *, snapshot: bool = False, scan: bool = False
+    ) -> T:
+        """See ``Database.read``. The last commit is what is read; a scan is read in a thread."""
+        if scan:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._scans, self._scan, operation
+            )
         transaction = _SqliteTransaction(self._reader, self)
         if not snapshot:
             return await operation(transaction)
@@ -126,10 +138,24 @@ class SqliteDatabase:
             self._writer.execute("COMMIT")
             self._settle(None)
         self._executor.shutdown()
+        self._scans.shutdown()
+        self._scanner.close()
         self._reader.close()
         self._writer.close()
         if self._log is not None:
             await self._log.close()
+
+    def _scan(self, operation: Operation[T]) -> T:
+        """Runs an operation to its end in this thread, which it may: it awaits nothing else."""
+        deadline = time.monotonic() + SCAN_SECONDS
+        self._scanner.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+        with _errors(self), self._scanner:
+            running = operation(_SqliteTransaction(self._scanner, self)).__await__()
+            try:
+                next(running)
+            except StopIteration as finished:
+                return finished.value
+        raise AssertionError("an operation has awaited something else than its transaction")
 
     def script(self, sql: str) -> None:
         """Runs a migration's statements in one transaction of their own."""
@@ -281,11 +307,17 @@ def _connect(path: Path, synchronous: str, cache_kib: int) -> apsw.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
-    connection.execute(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}")
-    connection.execute(f"PRAGMA cache_size = -{cache_kib}; PRAGMA foreign_keys = ON")
-    connection.execute(
-        f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}; PRAGMA trusted_schema = OFF"
-    )
+    for setting in (
+        "journal_mode = WAL",
+        f"synchronous = {synchronous}",
+        f"cache_size = -{cache_kib}",
+        "foreign_keys = ON",
+        f"journal_size_limit = {WAL_LIMIT_BYTES}",
+        "trusted_schema = OFF",
+    ):
+        # One by one, and each to its end: some answer with a row, and what follows in the same
+        # text is not run before that row is read.
+        connection.execute(f"PRAGMA {setting}").fetchall()
     # Without this a statement is planned anew each time its LIMIT is bound, 30 µs instead of 4.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     # From here on nobody waits inside SQLite, where the event loop would wait too.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import LiteralString
 
 from meibo.storage.database import Parameter, Row, Statement, Transaction
-from meibo.storage.filter_sql import Condition
+from meibo.storage.filter_sql import Condition, further
 
 # Everything that an answer needs in one statement: the rendered body, and what other resources say.
 _ANSWER: LiteralString = """
@@ -120,7 +120,7 @@ async def page(
     groups: bool = True,
 ) -> list[UserRow]:
     """Users in id order that satisfy the condition, after the first ``skip``."""
-    where, parameters = _where(condition)
+    where, parameters = further(condition)
     rows = await tx.all(
         f"""
         SELECT {_ANSWER}, {tx.dialect.groups_of_user if groups else "NULL"}
@@ -142,7 +142,7 @@ async def count_matching(
     tx: Transaction, tenant: int, connection: int, condition: Condition
 ) -> int:
     """How many users satisfy the condition."""
-    where, parameters = _where(condition)
+    where, parameters = further(condition)
     row = await tx.one(
         f"""
         SELECT count(*)
@@ -159,14 +159,21 @@ async def count_matching(
 async def removed_matches(
     tx: Transaction, tenant: int, connection: int, user_name_key: str, external_id: str | None
 ) -> list[RemovedUser]:
-    """Removed people of the connection with that name or external id, the latest removed first."""
+    """Removed people of the connection with that name or external id, at most 20.
+
+    First come those with the external id, last those with another one; of a kind, the latest
+    removed first.
+    """
     rows = await tx.all(
         """
         SELECT u.id, u.version, u.body, u.created, u.last_modified, u.external_id
           FROM users u
          WHERE u.tenant = :tenant AND u.connection = :connection AND u.removed IS NOT NULL
            AND (u.user_name_key = :user_name_key OR u.external_id = :external_id)
-         ORDER BY u.removed DESC
+         ORDER BY CASE WHEN u.external_id = :external_id THEN 0
+                       WHEN u.external_id IS NULL OR :external_id IS NULL THEN 1
+                       ELSE 2 END,
+                  u.removed DESC
          LIMIT 20
         """,
         tenant=tenant,
@@ -291,12 +298,6 @@ def emails(
             """,
             {"tenant": tenant, "id": user_id, "value": value},
         )
-
-
-def _where(condition: Condition | None) -> tuple[LiteralString, dict[str, Parameter]]:
-    if condition is None:
-        return "", {}
-    return f"AND ({condition.sql})", condition.parameters
 
 
 def _user_row(row: Row) -> UserRow:

@@ -127,6 +127,22 @@ class HttpProtocol(HttpToolsProtocol):
     client may still be sending), closing.
     """
 
+    # uvicorn's attributes are as many as CPython keeps in the compact form that it reads fast.
+    __slots__ = (
+        "_current",
+        "_discarded",
+        "_has_data",
+        "_keep_alive",
+        "_last_answer",
+        "_output",
+        "_overhead",
+        "_phase",
+        "_piece",
+        "_since",
+        "_stalled_since",
+        "_state",
+    )
+
     app: "ASGI3Application"
     parser: httptools.HttpRequestParser
 

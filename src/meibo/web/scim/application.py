@@ -4,13 +4,16 @@ Authentication comes first, before the path is looked at and before a byte of th
 the path as it came over the wire. Whatever is refused on the way becomes an answer in one place.
 """
 
+import re
 import time
 from functools import cache
+from urllib.parse import unquote_to_bytes
 
 from starlette.types import Receive, Scope, Send
 
 from meibo import clock
 from meibo.access.authentication import Authenticator, Principal, Refused
+from meibo.access.token_format import TOKEN_PATTERN, TOKEN_PREFIX
 from meibo.idp.profile import profile_for
 from meibo.scim.errors import ScimError
 from meibo.scim.representation import new_id
@@ -147,7 +150,11 @@ def _row(
 ) -> LoggedRequest:
     scope, principal = exchange.scope, exchange.principal
     query: bytes = scope["query_string"]
+    if query and found.status >= 400 and b"password" in unquote_to_bytes(query).lower():
+        query = b"..."  # a filter by password was refused; what it was compared with is not kept
     target = exchange.path if not query else f"{exchange.path}?{query.decode('latin-1')}"
+    if TOKEN_PREFIX in target:
+        target = re.sub(TOKEN_PATTERN, f"{TOKEN_PREFIX}...", target)
     return LoggedRequest(
         principal.tenant_id,
         exchange.request_id,

@@ -11,6 +11,7 @@ from meibo.access.authentication import Principal
 from meibo.directory.actor import Actor, Rules
 from meibo.idp.profile import Profile
 from meibo.scim import errors
+from meibo.scim.patch import Operation, parse_patch
 from meibo.scim.projection import Projection
 from meibo.scim.query import SearchRequest
 from meibo.scim.representation import decode, encode
@@ -152,6 +153,27 @@ class Exchange:
         checked = check(body, resource_type, strict_schemas=self.profile.strict_schemas)
         self.note_ignored(checked.ignored)
         return checked
+
+    def operations(
+        self, message: Json, resource_type: ResourceType, own_id: str
+    ) -> list[Operation]:
+        """The operations of a PATCH of the resource ``own_id``, known departures undone.
+
+        Raises:
+            InvalidSyntax, InvalidPath, InvalidValue, NoTarget, Mutability.
+        """
+        profile = self.profile
+        ignored: list[str] = []
+        message = profile.patch(message, resource_type, own_id, self.quirks, ignored)
+        self.note_ignored(ignored)
+        return parse_patch(
+            message,
+            resource_type,
+            own_id=own_id,
+            strict_schemas=profile.strict_schemas,
+            allow_empty=profile.allow_empty_operations,
+            bare_words=profile.bare_words,
+        )
 
     def note_ignored(self, paths: list[str]) -> None:
         """Logs attributes that are not stored, or refuses them where the connection says so.

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 
 from meibo.directory import groups as directory
 from meibo.scim import errors
-from meibo.scim.patch import parse_patch
 from meibo.scim.projection import Projection
 from meibo.scim.query import SearchRequest, list_response_head
 from meibo.scim.representation import encode, etag, group_answer, member
@@ -77,20 +76,10 @@ async def replace(exchange: Exchange, group_id: str) -> Answer:
 
 async def patch(exchange: Exchange, group_id: str) -> Answer:
     """PATCH /Groups/{id}; 204 unless attributes are asked for, since a group may be large."""
-    group_type, profile = exchange.principal.group_type, exchange.profile
+    group_type = exchange.principal.group_type
     projection = exchange.projection(group_type)
-    ignored: list[str] = []
     sent = await exchange.json(body_limit=GROUP_BODY_LIMIT, array_limit=MEMBERS_LIMIT)
-    message = profile.patch(sent, group_type, group_id, exchange.quirks, ignored)
-    exchange.note_ignored(ignored)
-    operations = parse_patch(
-        message,
-        group_type,
-        own_id=group_id,
-        strict_schemas=profile.strict_schemas,
-        allow_empty=profile.allow_empty_operations,
-        bare_words=profile.bare_words,
-    )
+    operations = exchange.operations(sent, group_type, group_id)
     actor, rules, if_match = exchange.actor, exchange.rules, exchange.if_match()
     written = await exchange.database.write(
         lambda tx: directory.patch_group(
@@ -133,7 +122,9 @@ async def query(exchange: Exchange, search: SearchRequest) -> Answer:
             ),
         )
 
-    rows, total = await exchange.database.read(find, snapshot=where is None)
+    rows, total = await exchange.database.read(
+        find, snapshot=where is None, scan=where is not None and not where.lookup
+    )
     head = list_response_head(total, search.start_index, len(rows))
     return Answer(200, _listed(exchange, rows, projection, head))
 

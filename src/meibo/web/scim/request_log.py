@@ -5,6 +5,7 @@ changed is in the transaction of the change (``directory.changes``).
 """
 
 import asyncio
+import contextlib
 from collections import Counter, deque
 
 import structlog
@@ -12,7 +13,7 @@ import structlog
 from meibo.clock import MICROSECONDS
 from meibo.storage import requests
 from meibo.storage.database import Database, Transaction
-from meibo.storage.errors import StorageError
+from meibo.storage.errors import StorageError, UniqueViolation
 from meibo.storage.requests import LoggedRequest, RefusedLogin
 
 FLUSH_SECONDS = 0.25
@@ -29,6 +30,7 @@ class RequestLog:
         self._database = database.log
         self._rows: deque[LoggedRequest] = deque(maxlen=MOST_WAITING)
         self._refused: Counter[RefusedLogin] = Counter()
+        self._flushing = asyncio.Lock()
 
     def add(self, row: LoggedRequest) -> None:
         """Queues a request's row."""
@@ -47,7 +49,8 @@ class RequestLog:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             try:
-                await self.flush()
+                # Not cut short when this is cancelled: what is on its way to the log would be lost.
+                await asyncio.shield(self.flush())
             except StorageError as error:
                 _log.warning("request_log_unavailable", error=repr(error), waiting=len(self._rows))
                 await asyncio.sleep(1)
@@ -58,6 +61,10 @@ class RequestLog:
         Raises:
             DatabaseUnavailable: the log cannot be written to.
         """
+        async with self._flushing:
+            await self._flush()
+
+    async def _flush(self) -> None:
         while self._rows:
             batch = [self._rows.popleft() for _ in range(min(BATCH_ROWS, len(self._rows)))]
             try:
@@ -74,7 +81,13 @@ class RequestLog:
                 raise
 
     async def _store(self, batch: list[LoggedRequest]) -> None:
-        await self._database.write(lambda tx: requests.append(tx, batch))
+        try:
+            await self._database.write(lambda tx: requests.append(tx, batch))
+        except UniqueViolation:
+            # An earlier try, whose end nobody heard of, has stored some of them.
+            for row in batch:
+                with contextlib.suppress(UniqueViolation):
+                    await self._database.write(lambda tx, row=row: requests.append(tx, [row]))
 
     async def _store_refused(self, refused: Counter[RefusedLogin]) -> None:
         async def write(tx: Transaction) -> None:

@@ -2,7 +2,6 @@
 
 from meibo.directory import users as directory
 from meibo.scim import errors
-from meibo.scim.patch import parse_patch
 from meibo.scim.projection import Projection
 from meibo.scim.query import SearchRequest, list_response
 from meibo.scim.representation import etag, user_answer
@@ -57,19 +56,9 @@ async def replace(exchange: Exchange, user_id: str) -> Answer:
 
 async def patch(exchange: Exchange, user_id: str) -> Answer:
     """PATCH /Users/{id}; answers 200 with the user, which Entra ID's validator compares."""
-    user_type, profile = exchange.principal.user_type, exchange.profile
+    user_type = exchange.principal.user_type
     projection = exchange.projection(user_type)
-    ignored: list[str] = []
-    message = profile.patch(await exchange.json(), user_type, user_id, exchange.quirks, ignored)
-    exchange.note_ignored(ignored)
-    operations = parse_patch(
-        message,
-        user_type,
-        own_id=user_id,
-        strict_schemas=profile.strict_schemas,
-        allow_empty=profile.allow_empty_operations,
-        bare_words=profile.bare_words,
-    )
+    operations = exchange.operations(await exchange.json(), user_type, user_id)
     actor, rules, if_match = exchange.actor, exchange.rules, exchange.if_match()
     written = await exchange.database.write(
         lambda tx: directory.patch_user(
@@ -110,7 +99,9 @@ async def query(exchange: Exchange, search: SearchRequest) -> Answer:
             ),
         )
 
-    rows, total = await exchange.database.read(find, snapshot=where is None)
+    rows, total = await exchange.database.read(
+        find, snapshot=where is None, scan=where is not None and not where.lookup
+    )
     answers = [
         shaped(
             user_answer(

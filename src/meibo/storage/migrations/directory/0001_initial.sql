@@ -89,7 +89,7 @@ CREATE TABLE user_emails (
     value_key  exact_text NOT NULL,
     PRIMARY KEY (tenant, user_id, value_key)
 );
-CREATE INDEX user_emails_value ON user_emails (tenant, value_key);
+CREATE INDEX user_emails_value ON user_emails (tenant, value_key, user_id);
 
 CREATE TABLE groups (
     tenant            BIGINT     NOT NULL,
@@ -109,7 +109,7 @@ CREATE TABLE groups (
 CREATE UNIQUE INDEX groups_external_id ON groups (tenant, connection, external_id)
     WHERE removed IS NULL AND external_id IS NOT NULL;
 CREATE INDEX groups_of_connection ON groups (tenant, connection, id) WHERE removed IS NULL;
-CREATE INDEX groups_display_name ON groups (tenant, connection, display_name_key)
+CREATE INDEX groups_display_name ON groups (tenant, connection, display_name_key, id)
     WHERE removed IS NULL;
 
 CREATE TABLE memberships (
