@@ -14,7 +14,7 @@ import socket
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter, process_time
@@ -344,6 +344,30 @@ def measure(directory: Directory, source: Source, kind: str, options: argparse.N
     return json.dumps(row) + "\n"
 
 
+def sources_of(directory: Directory, options: argparse.Namespace) -> Iterator[tuple[str, Source]]:
+    """What is to be measured one after the other, with the names of the rows."""
+    match options.op:
+        case "mixed":
+            yield "mixed(all)", directory.mixed()
+        case "group-patch":
+            for size in options.members.split(","):
+                yield f"group-patch-{size}(all)", directory.group_patch(int(size))
+        case "get":
+            yield "get", directory.get
+        case "filter-username":
+            yield "filter-username", directory.filter_user_name
+        case "filter-externalid":
+            yield "filter-externalid", directory.filter_external_id
+        case "create":
+            yield "create", directory.create
+        case "patch":
+            yield "patch", directory.patch
+        case "list-first":
+            yield "list-first", directory.list_first
+        case _:
+            sys.exit(f"There is no operation {options.op}.")
+
+
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Load a SCIM server on this machine.")
     parser.add_argument("--base-url", required=True)
@@ -371,23 +395,8 @@ def main() -> None:
     directory.size = directory.count_users()
     missing = max(options.users - directory.size, options.pool - len(directory.users), 0)
     directory.add_users(missing, options.seed_concurrency)
-    sources: list[tuple[str, Source]] = {
-        "get": [("get", directory.get)],
-        "filter-username": [("filter-username", directory.filter_user_name)],
-        "filter-externalid": [("filter-externalid", directory.filter_external_id)],
-        "create": [("create", directory.create)],
-        "patch": [("patch", directory.patch)],
-        "list-first": [("list-first", directory.list_first)],
-    }.get(options.op, [])
-    if options.op == "mixed":
-        sources = [("mixed(all)", directory.mixed())]
-    elif options.op == "group-patch":
-        sizes = [int(size) for size in options.members.split(",")]
-        sources = [(f"group-patch-{size}(all)", directory.group_patch(size)) for size in sizes]
-    elif not sources:
-        sys.exit(f"There is no operation {options.op}.")
     with options.json.open("a") as file:
-        for kind, source in sources:
+        for kind, source in sources_of(directory, options):
             file.write(measure(directory, source, kind, options))
     options.state.write_text(json.dumps(directory.users))
 

@@ -65,6 +65,11 @@ class Run:
     sample: str | None
 
     @property
+    def own_cpu_ms(self) -> float | None:
+        """Processor time of the server without its database's."""
+        return None if self.cpu_ms is None else self.cpu_ms - (self.database_ms or 0.0)
+
+    @property
     def is_driver_bound(self) -> bool:
         """Whether the driver had no time to spare: the rate is its own, not the server's."""
         return self.driver_share > DRIVER_BOUND

@@ -33,7 +33,7 @@ def describe(directory: Path, driver: str) -> list[str]:
     lines = [
         f"Machine: {_processor()}, {cpus} processors, {memory:.0f} GB, "
         f"{platform.system()} {platform.release()}",
-        f"Disk: {_file_system(directory)}, fdatasync of 4 KiB {_sync_ms(directory):.2f} ms (median)",
+        f"Disk: {_file_system(directory)}, fdatasync of 4 KiB: {_sync_ms(directory):.2f} ms",
         f"Versions: {', '.join(versions)}",
         f"Driver: {driver}",
         f"Date: {time.strftime('%Y-%m-%d')}; load average before: {load:.1f}",

@@ -20,7 +20,8 @@ class Row:
 
     Attributes:
         comparison: "share" of the bare server's speed, "ratio" to the fastest size, or none;
-            ``by_rate`` and ``by_cpu`` are its two values.
+            ``by_rate`` and ``by_cpu`` are its two values, ``by_own_cpu`` a third where a database
+            has a server of its own, whose processor time it leaves out.
         bar: what is asked for, "" where the row only informs.
         met_by: by what the bar is met; () when it is missed or there is none.
         megabytes: what a row about memory has instead of a run.
@@ -34,6 +35,7 @@ class Row:
     comparison: Literal["share", "ratio", ""] = ""
     by_rate: float | None = None
     by_cpu: float | None = None
+    by_own_cpu: float | None = None
     bar: str = ""
     met_by: tuple[Criterion, ...] = ()
 
@@ -65,7 +67,7 @@ def compare_with_bare(shared: Shared, bare: Run, runs: dict[Engine, Run]) -> lis
     rows = [Row(shared.name, shared.subject, "bare", bare)]
     for engine, run in runs.items():
         by_rate = run.rate / bare.rate
-        by_cpu = bare.cpu_ms / run.cpu_ms if bare.cpu_ms and run.cpu_ms else None
+        by_cpu = _ratio(bare.cpu_ms, run.cpu_ms)
         share, rate = shared.shares.get(engine), shared.rates.get(engine)
         met: list[Criterion] = []
         if share is not None:
@@ -88,6 +90,7 @@ def compare_with_bare(shared: Shared, bare: Run, runs: dict[Engine, Run]) -> lis
                 comparison="share",
                 by_rate=by_rate,
                 by_cpu=by_cpu,
+                by_own_cpu=_ratio(bare.cpu_ms, run.own_cpu_ms) if run.database_ms else None,
                 bar=" or ".join(bar),
                 met_by=tuple(met),
             )
@@ -104,7 +107,7 @@ def compare_sizes(
     rows: list[Row] = []
     for subject, run in zip(subjects, runs, strict=True):
         by_rate = best_rate / run.rate
-        by_cpu = run.cpu_ms / least_cpu if run.cpu_ms and least_cpu else None
+        by_cpu = _ratio(run.cpu_ms, least_cpu)
         met: list[Criterion] = ["requests/s"] if by_rate <= MOST_RATIO else []
         if by_cpu is not None and by_cpu <= MOST_RATIO:
             met.append("CPU")
@@ -144,3 +147,7 @@ def judge_memory(
         row("memory, peak under load", peak, MOST_MEMORY_MB),
         row(f"growth over {requests:,} requests", growth, MOST_GROWTH_MB),
     ]
+
+
+def _ratio(above: float | None, below: float | None) -> float | None:
+    return above / below if above and below else None

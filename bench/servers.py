@@ -1,4 +1,4 @@
-"""The servers that are measured, each a process of its own: Meibo on either engine, the bare one."""
+"""The servers that are measured, processes of their own: Meibo on either engine, the bare one."""
 
 import json
 import os

@@ -2,9 +2,10 @@
 
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from bench import servers
 from bench.load import Load, Run, median
@@ -12,6 +13,8 @@ from bench.plan import ENGINE_LABELS, ENGINES, SHARED, Engine, Plan
 from bench.rows import Row, compare_sizes, compare_with_bare, judge_memory
 from bench.servers import Server
 from tests.postgres import PostgresCluster
+
+Name = TypeVar("Name", bound=str)
 
 
 class Session:
@@ -58,7 +61,7 @@ class Session:
     def _at_one_size(self) -> Generator[Row]:
         plan = self._plan
         with ExitStack() as stack:
-            measured = {
+            measured: dict[Engine, Server] = {
                 engine: stack.enter_context(self.filled(engine, plan.users))
                 for engine in plan.engines
             }
@@ -67,8 +70,8 @@ class Session:
             bare = stack.enter_context(servers.bare(self._directory / "bare", first))
             for shared in SHARED:
                 if shared.name in plan.names:
-                    runs = self._alternate(shared.name, {"bare": bare, **measured})
-                    ours = {engine: runs[engine] for engine in plan.engines}
+                    runs = self._alternate(shared.name, {"bare": bare} | measured)
+                    ours: dict[Engine, Run] = {each: runs[each] for each in plan.engines}
                     yield from compare_with_bare(shared, runs["bare"], ours)
             if "memory" in plan.names:
                 for engine, server in measured.items():
@@ -94,16 +97,13 @@ class Session:
                         )
             if "group-patch" in plan.names:
                 yield from self._groups(engine, many)
-            yield Row(
-                "memory",
-                f"memory, peak with {plan.many:,} users",
-                ENGINE_LABELS[engine],
-                megabytes=many.peak_mb(),
-            )
+            if "memory" in plan.names:
+                what = f"memory, peak with {plan.many:,} users"
+                yield Row("memory", what, ENGINE_LABELS[engine], megabytes=many.peak_mb())
 
-    def _alternate(self, operation: str, loaded: dict[str, Server]) -> dict[str, Run]:
+    def _alternate(self, operation: str, loaded: Mapping[Name, Server]) -> dict[Name, Run]:
         """Medians of an operation on servers that take turns, so that noise meets them all."""
-        runs: dict[str, list[Run]] = {name: [] for name in loaded}
+        runs: dict[Name, list[Run]] = {name: [] for name in loaded}
         for turn in range(self._plan.repeat):
             for name, server in loaded.items():
                 run = self._load.run(server, operation)

@@ -1,6 +1,5 @@
 """The table as text, in Markdown so that it can be pasted, and as JSON."""
 
-import unicodedata
 from collections.abc import Sequence
 
 from bench.rows import Row
@@ -16,7 +15,7 @@ RIGHT = frozenset(range(2, 9))
 def render(rows: Sequence[Row]) -> str:
     """The whole table, its columns aligned, and the remarks beneath it."""
     lines = [HEAD, *(_cells(row) for row in rows)]
-    widths = [max(_width(line[at]) for line in lines) for at in range(len(HEAD))]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(HEAD))]
     rule = tuple(
         "-" * (width - 1) + (":" if at in RIGHT else "-") for at, width in enumerate(widths)
     )
@@ -37,7 +36,10 @@ def _cells(row: Row) -> tuple[str, ...]:
             _microseconds(run.cpu_ms),
             _microseconds(run.database_ms),
         )
-    compared = (_compared(row, row.by_rate), _compared(row, row.by_cpu))
+    by_cpu = _compared(row, row.by_cpu)
+    if row.by_own_cpu is not None:
+        by_cpu += f" ({_compared(row, row.by_own_cpu)})"
+    compared = (_compared(row, row.by_rate), by_cpu)
     return (row.subject, row.server, *measured, *compared, row.bar, row.verdict)
 
 
@@ -53,14 +55,10 @@ def _compared(row: Row, value: float | None) -> str:
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = [
-        " " * (width - _width(cell)) + cell if at in RIGHT else cell + " " * (width - _width(cell))
+        cell.rjust(width) if at in RIGHT else cell.ljust(width)
         for at, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ]
     return f"| {' | '.join(padded)} |"
-
-
-def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _summary(rows: Sequence[Row]) -> str:

@@ -1,23 +1,21 @@
 """Carries out a request and dies at a chosen point of it: ``python -m tests.reliability.sweep``.
 
-Points lie before and after every call to the database's driver, and on SQLite before each thing that
-is asked of the disk. Orders come as JSON lines on standard input; for each one a child is forked that
-carries it out, and a line says what became of it. The service itself knows nothing of this.
+Points lie before and after every call to the database's driver. Orders come as JSON lines on standard
+input; for each one a child is forked that carries it out, and a line says what became of it. The
+service itself knows nothing of this.
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import apsw
 import asyncpg
 import msgspec
 
-from tests.reliability.disk import noted_disk
 from tests.reliability.door import open_door
 
 
@@ -46,28 +44,22 @@ class _Points:
         self.left = wanted
         self.armed = False
 
-    def passed(self, *_: object) -> None:
+    def passed(self) -> None:
         if self.armed:
             self.left -= 1
             if self.left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-@contextlib.contextmanager
-def _around_sqlite(points: _Points) -> Iterator[None]:
-    with noted_disk() as disk:
-        disk.before = points.passed
-        noted = apsw.Connection
+def _around_sqlite(points: _Points) -> None:
+    class PointedConnection(apsw.Connection):
+        def execute(self, *arguments: Any, **named: Any) -> apsw.Cursor:
+            points.passed()
+            found = super().execute(*arguments, **named)
+            points.passed()
+            return found
 
-        class PointedConnection(noted):
-            def execute(self, *arguments: Any, **named: Any) -> apsw.Cursor:
-                points.passed()
-                found = super().execute(*arguments, **named)
-                points.passed()
-                return found
-
-        apsw.Connection = PointedConnection
-        yield
+    apsw.Connection = PointedConnection
 
 
 def _around_postgresql(points: _Points, *, contested: bool) -> None:
@@ -101,13 +93,12 @@ async def _carry_out(order: Order, points: _Points) -> int:
 
 def _child(order: Order, pipe: int) -> None:
     points = _Points(order.point)
-    with contextlib.ExitStack() as stack:
-        if order.url.startswith("sqlite"):
-            stack.enter_context(_around_sqlite(points))
-        else:
-            _around_postgresql(points, contested=order.contested)
-        status = asyncio.run(_carry_out(order, points))
-        os.write(pipe, str(status).encode())
+    if order.url.startswith("sqlite"):
+        _around_sqlite(points)
+    else:
+        _around_postgresql(points, contested=order.contested)
+    status = asyncio.run(_carry_out(order, points))
+    os.write(pipe, str(status).encode())
 
 
 def main() -> None:

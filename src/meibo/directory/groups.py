@@ -51,17 +51,18 @@ class _MemberChange:
     def added(self) -> frozenset[str]:
         return self.users | self.groups
 
-    def statements(self, tx: Transaction, tenant: int, group_id: str, now: int) -> list[Statement]:
-        each = tx.dialect.each_id
+    def statements(self, tx: Transaction, by: Actor, group_id: str, now: int) -> list[Statement]:
+        tenant, connection, dialect = by.tenant, by.connection, tx.dialect
         found: list[Statement] = []
         if self.users:
             ids = _ids_json(self.users)
-            found.append(storage.add_members(tenant, group_id, ids, "User", now, each))
+            found.append(storage.add_users(tenant, connection, group_id, ids, now, dialect))
         if self.groups:
             ids = _ids_json(self.groups)
-            found.append(storage.add_members(tenant, group_id, ids, "Group", now, each))
+            found.append(storage.add_groups(tenant, connection, group_id, ids, now, dialect))
         if self.removed:
-            found.append(storage.remove_members(tenant, group_id, _ids_json(self.removed), each))
+            ids = _ids_json(self.removed)
+            found.append(storage.remove_members(tenant, group_id, ids, dialect.each_id))
         return found
 
 
@@ -83,7 +84,7 @@ async def create(
         group,
         by,
         storage.insert(group),
-        *members.statements(tx, by.tenant, group_id, now),
+        *members.statements(tx, by, group_id, now),
         totals.add(by.tenant, by.connection, "Group", group_id, 1),
         _record(
             tx,
@@ -141,7 +142,7 @@ async def patch_group(
 
 
 async def remove(tx: Transaction, group_id: str, *, by: Actor, if_match: str | None) -> None:
-    """Hides the group from SCIM. Its people stay as they are.
+    """Hides the group from SCIM. Its people stay as they are. To be run ``locking``, as for users.
 
     Raises:
         NotFound, VersionMismatch.
@@ -229,7 +230,7 @@ async def _save(
         group,
         by,
         storage.update(group),
-        *members.statements(tx, by.tenant, row.id, now),
+        *members.statements(tx, by, row.id, now),
         _record(tx, by, group, action, attributes),
     )
     return Written(_row(group), action, members.skipped)

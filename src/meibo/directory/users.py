@@ -123,6 +123,8 @@ async def patch_user(
 async def remove(tx: Transaction, user_id: str, *, by: Actor, if_match: str | None) -> None:
     """Hides the person from SCIM and ends every membership; the record can be restored.
 
+    To be run ``locking``: a membership that is being added must be waited for, to be ended too.
+
     Raises:
         NotFound, VersionMismatch.
     """

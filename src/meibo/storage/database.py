@@ -96,8 +96,11 @@ class Database(Protocol):
         """
         ...
 
-    async def write(self, operation: Operation[T]) -> T:
+    async def write(self, operation: Operation[T], *, locking: bool = False) -> T:
         """Runs an operation that writes; returns when what it wrote is on disk.
+
+        With ``locking`` the rows that it reads ``for_update`` are locked from its first try on, and
+        what it reads after them is as new as the lock.
 
         Raises:
             UniqueViolation, VersionConflict: from ``tx.write``, a conflict after several tries.

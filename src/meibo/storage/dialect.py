@@ -19,6 +19,10 @@ class Dialect:
     """The next number of ``audit``."""
     now: LiteralString
     """The clock of the database, in microseconds since 1970."""
+    has_versions: LiteralString
+    """Whether there is a table schema_versions."""
+    for_share: LiteralString
+    """Ends a SELECT of rows that must stay as they are until the write is done."""
     each_id: LiteralString
     """A relation with one column ``value``: the strings of the JSON array ``:ids``."""
     groups_of_user: LiteralString
@@ -29,7 +33,9 @@ SQLITE = Dialect(
     engine="sqlite",
     next_change="(SELECT coalesce(max(sequence), 0) + 1 FROM changes WHERE tenant = :tenant)",
     next_audit="(SELECT coalesce(max(sequence), 0) + 1 FROM audit WHERE tenant = :tenant)",
+    for_share="",  # there is one writer
     now="CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+    has_versions="EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_versions')",
     each_id="(SELECT value FROM json_each(:ids))",
     groups_of_user="""(
         SELECT json_group_array(
@@ -44,7 +50,9 @@ POSTGRESQL = Dialect(
     engine="postgresql",
     next_change="nextval('change_sequence')",
     next_audit="nextval('change_sequence')",
+    for_share="FOR SHARE",
     now="CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
+    has_versions="to_regclass('schema_versions') IS NOT NULL",
     each_id="(SELECT value FROM json_array_elements_text(CAST(:ids AS json)) AS each(value))",
     groups_of_user="""(
         SELECT CAST(

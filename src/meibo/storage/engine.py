@@ -1,11 +1,13 @@
 """From a database URL to an open database of the right schema."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from meibo.storage.database import Database, Transaction
 from meibo.storage.errors import SchemaMismatch
-from meibo.storage.migrate import VERSIONS_TABLE, Engine, Part, migrations
+from meibo.storage.migrate import Part, migrations
 from meibo.storage.postgres import PostgresDatabase
 from meibo.storage.sqlite import SqliteDatabase
 
@@ -40,31 +42,50 @@ async def open_database(url: str, *, migrate: bool | None = None) -> Database:
     if path is not None:
         log = SqliteDatabase(path.with_name(f"{path.stem}-log{path.suffix}"), synchronous="NORMAL")
         embedded = SqliteDatabase(path, log=log)
-        parts: tuple[tuple[Part, SqliteDatabase], ...] = (("directory", embedded), ("log", log))
-        for part, database in parts:
-            database.script(VERSIONS_TABLE)
-            for step in await _pending(database, part, "sqlite", migrate=migrate is not False):
-                database.script(step)
+        async with _closed_on_failure(embedded):
+            await _bring_up_to_date(embedded, "directory", migrate=migrate is not False)
+            await _bring_up_to_date(log, "log", migrate=migrate is not False)
         return embedded
     server = await PostgresDatabase.connect(url)
-    try:
-        await server.script(f"SELECT pg_advisory_xact_lock(6312041);{VERSIONS_TABLE}")
-        for part in ("directory", "log"):
-            for step in await _pending(server, part, "postgresql", migrate=migrate is True):
-                await server.script(step)
-    except BaseException:
-        await server.close()
-        raise
+    async with _closed_on_failure(server):
+        await _bring_up_to_date(server, "directory", migrate=migrate is True)
+        await _bring_up_to_date(server, "log", migrate=migrate is True)
     return server
 
 
-async def _pending(database: Database, part: Part, engine: Engine, *, migrate: bool) -> list[str]:
-    async def current(tx: Transaction) -> int:
-        row = await tx.one("SELECT version FROM schema_versions WHERE part = :part", part=part)
-        return 0 if row is None else int(row[0])
+@asynccontextmanager
+async def _closed_on_failure(database: Database) -> AsyncGenerator[None]:
+    try:
+        yield
+    except BaseException:
+        await database.close()
+        raise
 
-    version, steps = await database.read(current), migrations(part, engine)
-    newest = steps[-1].version
+
+async def _bring_up_to_date(
+    database: SqliteDatabase | PostgresDatabase, part: Part, *, migrate: bool
+) -> None:
+    steps = migrations(part, database.dialect.engine)
+
+    async def missing(tx: Transaction) -> list[str]:
+        version = await _version(tx, part)
+        _check(part, version, steps[-1].version, migrate=migrate)
+        return [step.sql for step in steps if step.version > version]
+
+    if await database.read(missing):
+        # Asked again while nobody else migrates: two processes may have started at once.
+        await database.migrate(missing)
+
+
+async def _version(tx: Transaction, part: Part) -> int:
+    """The number of the last migration; 0 for a database without any."""
+    if await tx.one(f"SELECT 1 WHERE {tx.dialect.has_versions}") is None:
+        return 0
+    row = await tx.one("SELECT version FROM schema_versions WHERE part = :part", part=part)
+    return 0 if row is None else int(row[0])
+
+
+def _check(part: Part, version: int, newest: int, *, migrate: bool) -> None:
     if version > newest:
         raise SchemaMismatch(
             f"the database's {part} schema is version {version}, newer than this program's"
@@ -75,4 +96,3 @@ async def _pending(database: Database, part: Part, engine: Engine, *, migrate: b
             f"the database's {part} schema is version {version}, this program needs {newest}:"
             " run 'meibo migrate' first"
         )
-    return [step.sql for step in steps if step.version > version]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import LiteralString, NamedTuple
 
 from meibo.storage.database import Parameter, Statement, Transaction
+from meibo.storage.dialect import Dialect
 from meibo.storage.filter_sql import Condition, further
 
 
@@ -297,23 +298,53 @@ def remove(tenant: int, group_id: str, version: int, now: int) -> Statement:
     )
 
 
-def add_members(
-    tenant: int, group_id: str, ids_json: str, member_type: str, now: int, each_id: LiteralString
+def add_users(
+    tenant: int, connection: int, group_id: str, ids_json: str, now: int, dialect: Dialect
 ) -> Statement:
-    """Makes the ids (a JSON array) members; those that are already stay as they are."""
+    """Makes those of the ids (a JSON array) that are people members; members stay as they are.
+
+    Their rows are locked against removal until the write is done, so that nobody who is removed at
+    the same moment stays a member.
+    """
     return Statement(
         f"""
         INSERT INTO memberships (tenant, group_id, member_id, member_type, added)
-        SELECT :tenant, :group_id, each.value, :member_type, :now
-          FROM {each_id} AS each
-         WHERE true
+        SELECT u.tenant, :group_id, u.id, 'User', :now
+          FROM users u
+         WHERE u.tenant = :tenant AND u.connection = :connection AND u.removed IS NULL
+           AND u.id IN {dialect.each_id}
+           {dialect.for_share}
         ON CONFLICT (tenant, group_id, member_id) DO NOTHING
         """,
         {
             "tenant": tenant,
+            "connection": connection,
             "group_id": group_id,
             "ids": ids_json,
-            "member_type": member_type,
+            "now": now,
+        },
+    )
+
+
+def add_groups(
+    tenant: int, connection: int, group_id: str, ids_json: str, now: int, dialect: Dialect
+) -> Statement:
+    """Makes those of the ids (a JSON array) that are groups members, as ``add_users`` does."""
+    return Statement(
+        f"""
+        INSERT INTO memberships (tenant, group_id, member_id, member_type, added)
+        SELECT g.tenant, :group_id, g.id, 'Group', :now
+          FROM groups g
+         WHERE g.tenant = :tenant AND g.connection = :connection AND g.removed IS NULL
+           AND g.id IN {dialect.each_id}
+           {dialect.for_share}
+        ON CONFLICT (tenant, group_id, member_id) DO NOTHING
+        """,
+        {
+            "tenant": tenant,
+            "connection": connection,
+            "group_id": group_id,
+            "ids": ids_json,
             "now": now,
         },
     )

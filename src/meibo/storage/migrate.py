@@ -2,8 +2,8 @@
 
 A part (``directory``, ``log``) is a folder of numbered files: ``0002_search.sql`` for both engines,
 ``0002_search.sqlite.sql`` and ``0002_search.postgresql.sql`` for what only one needs, run first.
-Each migration is one transaction that also records its number, so one that was cut short is run
-again as if it had never begun.
+All that are missing are one transaction that also records their numbers, so what was cut short is
+run again as if it had never begun.
 """
 
 import re
@@ -15,11 +15,12 @@ from typing import Literal
 Part = Literal["directory", "log"]
 Engine = Literal["sqlite", "postgresql"]
 
-VERSIONS_TABLE = """
-    CREATE TABLE IF NOT EXISTS schema_versions (
-        part    TEXT   NOT NULL PRIMARY KEY,
-        version BIGINT NOT NULL
-    )"""
+_VERSIONS_TABLE = """\
+CREATE TABLE IF NOT EXISTS schema_versions (
+    part     TEXT    NOT NULL PRIMARY KEY,
+    version  BIGINT  NOT NULL
+);
+"""
 
 _NAME = re.compile(r"([0-9]{4})_[a-z_]+(?:\.(sqlite|postgresql))?\.sql")
 
@@ -45,7 +46,7 @@ def migrations(part: Part, engine: Engine) -> tuple[Migration, ...]:
             continue
         texts.setdefault(int(match[1]), []).append(file.read_text(encoding="utf-8"))
     return tuple(
-        Migration(part, version, "".join(sql) + _recorded(part, version))
+        Migration(part, version, "".join((_VERSIONS_TABLE, *sql, _recorded(part, version))))
         for version, sql in sorted(texts.items())
     )
 

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 WRITE_TRIES = 6  # the first without a lock, the others with one
+COMPOSED = 50  # statements sent as one; the time to plan them grows with the square of that
 POOL_SIZE = 10
+MIGRATING = 6312041  # an advisory lock: any number, the same in every version of this program
 SESSION = {
     "application_name": "meibo",
     "lock_timeout": "2s",
@@ -117,13 +119,13 @@ class PostgresDatabase:
 
         return await self._with_connection(run)
 
-    async def write(self, operation: Operation[T]) -> T:
+    async def write(self, operation: Operation[T], *, locking: bool = False) -> T:
         """See ``Database.write``."""
 
         async def run(connection: "Connection") -> T:
             for attempt in range(1, WRITE_TRIES):
                 try:
-                    return await _attempt(connection, operation, locking=attempt > 1)
+                    return await _attempt(connection, operation, locking=locking or attempt > 1)
                 except (VersionConflict, *_AGAIN):
                     if attempt > 1:
                         await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
@@ -135,13 +137,16 @@ class PostgresDatabase:
         """Closes every connection."""
         await self._pool.close()
 
-    async def script(self, sql: str) -> None:
-        """Runs a migration's statements in one transaction of their own."""
+    async def migrate(self, steps: Operation[Sequence[str]]) -> None:
+        """Runs the scripts that ``steps`` asks for, all or none, while nobody else can migrate."""
 
         async def run(connection: "Connection") -> None:
             async with connection.transaction():
                 await connection.execute("SET LOCAL statement_timeout = 0")
-                await connection.execute(sql)
+                await connection.execute("SET LOCAL lock_timeout = 0")
+                await connection.execute(f"SELECT pg_advisory_xact_lock({MIGRATING})")
+                for script in await steps(_PostgresTransaction(connection)):
+                    await connection.execute(script)
 
         await self._with_connection(run)
 
@@ -201,19 +206,24 @@ class _PostgresTransaction:
     async def write(self, *statements: Statement) -> None:
         if not statements:
             return
-        text, places = _composed(tuple((each.sql, each.guard) for each in statements))
-        values = [statements[index].parameters[name] for index, name in places]
         try:
-            if self._locking:
-                # A savepoint: after a refusal the operation can still ask whose the value is.
+            if self._locking or len(statements) > COMPOSED:
+                # Under a lock a savepoint: after a refusal the operation can still ask whose the
+                # value is.
                 async with self._connection.transaction():
-                    await self._connection.fetch(text, *values)
+                    for first in range(0, len(statements), COMPOSED):
+                        await self._run(statements[first : first + COMPOSED])
             else:
-                await self._connection.fetch(text, *values)
+                await self._run(statements)
         except asyncpg.DivisionByZeroError as error:  # see _composed
-            raise VersionConflict(text) from error
+            raise VersionConflict(statements[0].sql) from error
         except asyncpg.UniqueViolationError as error:
             raise UniqueViolation(error.constraint_name or "") from error
+
+    async def _run(self, statements: Sequence[Statement]) -> None:
+        text, places = _composed(tuple((each.sql, each.guard) for each in statements))
+        values = [statements[index].parameters[name] for index, name in places]
+        await self._connection.fetch(text, *values)
 
     async def append(
         self, table: LiteralString, columns: tuple[LiteralString, ...], rows: Sequence[Row]

@@ -108,12 +108,13 @@ class SqliteDatabase:
         finally:
             self._reader.execute("COMMIT")
 
-    async def write(self, operation: Operation[T]) -> T:
-        """See ``Database.write``."""
+    async def write(self, operation: Operation[T], *, locking: bool = False) -> T:
+        """See ``Database.write``; there is one writer at a time, so everything is locked."""
+        deadline = asyncio.get_running_loop().time() + BUSY_SECONDS
         await self._occupy()
         try:
             if not self._writer.in_transaction:
-                await self._begin()
+                await self._begin(deadline)
             self._writer.execute("SAVEPOINT operation")
             try:
                 result = await operation(_SqliteTransaction(self._writer, self))
@@ -157,10 +158,17 @@ class SqliteDatabase:
                 return finished.value
         raise AssertionError("an operation has awaited something else than its transaction")
 
-    def script(self, sql: str) -> None:
-        """Runs a migration's statements in one transaction of their own."""
-        with _errors(self), self._writer:
-            self._writer.execute(sql)
+    async def migrate(self, steps: Operation[Sequence[str]]) -> None:
+        """Runs the scripts that ``steps`` asks for, all or none, while nobody else can migrate."""
+        await self._begin(asyncio.get_running_loop().time() + BUSY_SECONDS)
+        try:
+            with _errors(self):
+                for script in await steps(_SqliteTransaction(self._writer, self)):
+                    self._writer.execute(script).fetchall()
+                self._writer.execute("COMMIT")
+        finally:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
 
     # The writing connection is used by one operation or one COMMIT at a time.
 
@@ -178,8 +186,7 @@ class SqliteDatabase:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def _begin(self) -> None:
-        deadline = asyncio.get_running_loop().time() + BUSY_SECONDS
+    async def _begin(self, deadline: float) -> None:
         while True:
             try:
                 self._writer.execute("BEGIN IMMEDIATE")

@@ -8,7 +8,6 @@ their turn are counted. Upgrade is not honoured. What is refused never reaches t
 import asyncio
 import logging
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
@@ -16,14 +15,18 @@ from urllib.parse import unquote
 import httptools
 import uvicorn
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import ServerState
 
 from meibo.web import http_head
 from meibo.web.http_head import Refused
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application, HTTPScope
+    from uvicorn._types import ASGI3Application, ASGISendEvent, HTTPScope
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +87,81 @@ class HttpServerState(ServerState):
 
 
 class _Cycle(RequestResponseCycle):
-    """One request and its response."""
+    """One request and its response.
+
+    ``send`` is our own: it writes the head together with the first part of the body, and looks for
+    line ends in all headers at once, which saves a tenth of what uvicorn takes for a request.
+    """
+
+    _head = b""
+
+    async def send(self, message: "ASGISendEvent") -> None:
+        """Send a part of the response.
+
+        Raises:
+            RuntimeError: it does not follow from what was sent before; a mistake of our own.
+        """
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if message["type"] == "http.response.start" and not self.response_started:
+            self.response_started = True
+            self.waiting_for_100_continue = False
+            self._head = self._render_head(message["status"], list(message.get("headers", ())))
+            return
+        if (
+            message["type"] != "http.response.body"
+            or not self.response_started
+            or self.response_complete
+        ):
+            raise RuntimeError(f"{message['type']} does not follow from what was sent before")
+
+        body = message.get("body", b"")
+        more_body = message.get("more_body", False)
+        if self.scope["method"] == "HEAD":
+            body = b""
+        elif self.chunked_encoding:
+            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            if not more_body:
+                body += b"0\r\n\r\n"
+        elif self.chunked_encoding is False:
+            self.expected_content_length -= len(body)
+            if self.expected_content_length < 0 or (self.expected_content_length and not more_body):
+                raise RuntimeError("the body's length is not that of its Content-Length")
+        if len(body) > HIGH_WATER_LIMIT:  # too much to copy
+            self.transport.write(self._head)
+            self.transport.write(body)
+        else:
+            self.transport.write(self._head + body)
+        self._head = b""
+        if not more_body:
+            self.response_complete = True
+            self.message_event.set()
+            self.on_response()
+
+    def _render_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+        lines = [STATUS_LINE[status]]
+        for name, value in (*self.default_headers, *headers):
+            if name == b"content-length":
+                self.chunked_encoding = False
+                self.expected_content_length = int(value)
+            elif name == b"connection":
+                self.keep_alive = self.keep_alive and value.lower() != b"close"
+                continue
+            lines.append(b"%b: %b\r\n" % (name, value))
+        if self.chunked_encoding is None and status not in (204, 304):
+            if self.scope["http_version"] == "1.1":
+                self.chunked_encoding = True
+                lines.append(b"transfer-encoding: chunked\r\n")
+            else:
+                self.keep_alive = False
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        head = b"".join(lines)
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+            raise RuntimeError("a response header holds a line end")
+        return head + b"\r\n"
 
     async def send_500_response(self) -> None:
         """Answer for an application that has failed to; it should never come to this."""
@@ -107,17 +184,6 @@ class _Cycle(RequestResponseCycle):
         self.message_event.set()
 
 
-class _Output:
-    """The transport as a cycle sees it: closing it is left to the connection."""
-
-    __slots__ = ("close", "is_closing", "write")
-
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self.write = transport.write
-        self.is_closing = transport.is_closing
-        self.close = close
-
-
 class HttpProtocol(HttpToolsProtocol):
     """One connection.
 
@@ -134,7 +200,6 @@ class HttpProtocol(HttpToolsProtocol):
         "_has_data",
         "_keep_alive",
         "_last_answer",
-        "_output",
         "_overhead",
         "_phase",
         "_piece",
@@ -155,7 +220,6 @@ class HttpProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._state = server_state
-        self._output = cast(asyncio.Transport, None)
         self._phase = _IDLE
         # When the phase began, by the sweep's clock, which is one sweep behind at most.
         self._since = server_state.now
@@ -178,7 +242,6 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Wait for a request, or refuse the connection as one too many."""
         super().connection_made(transport)
-        self._output = cast(asyncio.Transport, _Output(transport, self._end))
         self._since = self._state.now
         most = self._state.max_connections
         excess = len(self.connections) - most
@@ -192,10 +255,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._current is not None and not self._current.response_complete:
             self._current.disconnect()
         super().connection_lost(exc)
-        # These hold the connection, which holds them.
+        # They hold the connection, which holds them.
         self.pipeline.clear()
         self._current = None
-        self._output = cast(asyncio.Transport, None)
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived; the parser calls the methods below."""
@@ -293,7 +355,7 @@ class HttpProtocol(HttpToolsProtocol):
         }
         self.cycle = cycle = _Cycle(
             scope=cast("HTTPScope", scope),
-            transport=self._output,
+            transport=self.transport,
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
@@ -341,10 +403,12 @@ class HttpProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Turn to the next pipelined request, or wait for one."""
         self.server_state.total_requests += 1
-        if self._phase >= _LINGERING or self.transport.is_closing():
+        if self.transport.is_closing():
             return
         self.flow.resume_reading()
-        if self.pipeline:
+        if self._current is None or not self._current.keep_alive:
+            self._end()
+        elif self.pipeline:
             cycle, app = self.pipeline.pop()
             self._current = cast(_Cycle, cycle)
             self._start_asgi_task(cycle, app)
@@ -445,8 +509,6 @@ class HttpProtocol(HttpToolsProtocol):
         answer. One that may still be sending is told that we are done and given time (RFC 9112
         §9.6).
         """
-        if self.transport.is_closing():
-            return
         if self._phase == _IDLE or self._phase == _BUSY:
             self.transport.close()
             return

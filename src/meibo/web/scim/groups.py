@@ -6,6 +6,7 @@ Members are read only when they are to be answered, and in chunks: a group of an
 from collections.abc import AsyncIterator
 
 from meibo.directory import groups as directory
+from meibo.idp.quirks import UNKNOWN_MEMBER
 from meibo.scim import errors
 from meibo.scim.projection import Projection
 from meibo.scim.query import SearchRequest, list_response_head
@@ -96,7 +97,7 @@ async def delete(exchange: Exchange, group_id: str) -> Answer:
     """DELETE /Groups/{id}; its people stay as they are."""
     actor, if_match = exchange.actor, exchange.if_match()
     await exchange.database.write(
-        lambda tx: directory.remove(tx, group_id, by=actor, if_match=if_match)
+        lambda tx: directory.remove(tx, group_id, by=actor, if_match=if_match), locking=True
     )
     exchange.action = "removed"
     return Answer(204)
@@ -175,6 +176,8 @@ async def _written(
 def _note(exchange: Exchange, written: directory.Written) -> None:
     exchange.action = written.action or "no change"
     exchange.resource_id = written.row.id
+    if written.skipped:
+        exchange.quirks.add(UNKNOWN_MEMBER.name)
     exchange.ignored.extend(f'members[value eq "{each[:60]}"]' for each in written.skipped)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from meibo.idp.quirks import BARE_WORD
+from meibo.scim.errors import InvalidFilter
 from meibo.scim.parser import MAX_FILTER_LENGTH, parse_filter
 from meibo.scim.query import SearchRequest
 from meibo.scim.schema import ResourceType
@@ -24,12 +26,14 @@ def condition(
     """
     if search.filter is None:
         return None
-    parsed = parse_filter(
-        search.filter,
-        resource_type,
-        bare_words=exchange.profile.bare_words,
-        max_length=MAX_FILTER_IN_BODY if exchange.method == "POST" else MAX_FILTER_LENGTH,
-    )
+    longest = MAX_FILTER_IN_BODY if exchange.method == "POST" else MAX_FILTER_LENGTH
+    try:
+        parsed = parse_filter(search.filter, resource_type, max_length=longest)
+    except InvalidFilter:
+        if not exchange.profile.bare_words:
+            raise
+        parsed = parse_filter(search.filter, resource_type, bare_words=True, max_length=longest)
+        exchange.quirks.add(BARE_WORD.name)
     return compile_filter(parsed, resource_type, exchange.database.dialect)
 
 

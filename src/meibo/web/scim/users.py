@@ -72,7 +72,7 @@ async def delete(exchange: Exchange, user_id: str) -> Answer:
     """DELETE /Users/{id}."""
     actor, if_match = exchange.actor, exchange.if_match()
     await exchange.database.write(
-        lambda tx: directory.remove(tx, user_id, by=actor, if_match=if_match)
+        lambda tx: directory.remove(tx, user_id, by=actor, if_match=if_match), locking=True
     )
     exchange.action = "removed"
     return Answer(204)
