@@ -2,12 +2,8 @@
 
 import argparse
 import json
-import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
@@ -80,25 +76,18 @@ def print_table(plan: Plan, directory: Path, output: Path | None) -> bool:
     return not any(row.run and row.run.failures for row in rows)
 
 
-def print_profile(plan: Plan, directory: Path, operation: str) -> None:
-    """Say where each engine's server spends its time on one kind of request."""
+def print_profile(plan: Plan, directory: Path, operation: str, output: Path) -> None:
+    """Say where each engine's server spends its time on one kind of request.
+
+    The stacks stay in the directory ``output``.
+    """
     load = Load(find_driver(), plan.connections, plan.seconds, plan.warmup)
     with session.opened(plan, load, directory) as opened:
         for engine in plan.engines:
-            stacks = Path(f"profile-{operation}-{engine}.txt").absolute()
+            stacks = output / f"meibo-profile-{operation}-{engine}.txt"
             with opened.filled(engine, plan.users) as server:
                 told = profiling.profile(load, server, operation, PROFILE_SECONDS, stacks)
             print(f"{operation} on {ENGINE_LABELS[engine]} (stacks in {stacks}): {told}")
-
-
-@contextmanager
-def new_directory(parent: Path) -> Generator[Path]:
-    """A directory of our own, removed at the end."""
-    directory = Path(tempfile.mkdtemp(prefix="meibo-bench-", dir=parent))
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -109,14 +98,16 @@ def main(arguments: list[str] | None = None) -> int:
     options = read_options(arguments)
     plan = plan_of(options)
     try:
-        with new_directory(options.directory) as directory:
+        with session.new_directory(options.directory) as directory:
             if options.profile:
-                print_profile(plan, directory, options.profile)
+                print_profile(plan, directory, options.profile, options.directory)
                 return 0
             return 0 if print_table(plan, directory, options.json) else 1
     except (BenchFailed, PostgresFailed) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 if __name__ == "__main__":

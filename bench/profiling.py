@@ -18,9 +18,12 @@ OPERATIONS = (
 RATE = 500
 TOP = 20
 
-# As py-spy writes a frame: "name (path/of/module.py:12)"; without a path it is a thread's.
-_FRAME = re.compile(r"(?P<name>.+) \((?P<file>[^()]+?)(?::(?P<line>\d+))?\)")
-_PACKAGE = re.compile(r"(?:site-packages|src)/(?P<package>[^/]+)(?P<rest>/.*)?")
+# As py-spy writes a frame: "name (meibo/web/app.py:12)"; what has no file is a thread.
+_FRAME = re.compile(r"(?P<name>.+) \((?P<file>[^()]+?)(?::\d+)?\)")
+# A thread of a pool that waits for work, which py-spy takes for work.
+_IDLE = re.compile(r";_worker \(concurrent/futures/thread\.py[^;]*$")
+# Below it, every stack of the event loop is the same.
+_ROOT = "asyncio/runners.py: Runner.run"
 
 
 def find_profiler() -> str | None:
@@ -62,12 +65,15 @@ def summarise(lines: Iterable[str]) -> str:
     total = 0
     for line in lines:
         stack, _, number = line.rpartition(" ")
+        if _IDLE.search(stack):
+            continue
         count = int(number)
         total += count
         frames = [_described(frame) for frame in stack.split(";")]
         own[frames[-1][0]] += count
         parts[frames[-1][1]] += count
-        for name in {name for name, _ in frames}:
+        names = [name for name, _ in frames]
+        for name in set(names[names.index(_ROOT) :] if _ROOT in names else names):
             within[name] += count
     total = total or 1
 
@@ -90,13 +96,16 @@ def summarise(lines: Iterable[str]) -> str:
 
 
 def _described(frame: str) -> tuple[str, str]:
-    """A frame as "module: function", and the part of the program that it belongs to."""
+    """A frame as "file: function", and the part of the program that it belongs to."""
     match = _FRAME.fullmatch(frame)
     if match is None:
         return frame, "threads"
-    package = _PACKAGE.search(match["file"])
-    if package is None:
-        return f"{match['file']}: {match['name']}", "Python"
-    module = f"{package['package']}{package['rest'] or ''}".removesuffix(".py")
-    part = "/".join(module.split("/")[:2]) if package["package"] == "meibo" else package["package"]
-    return f"{module}: {match['name']}", part.removesuffix(".py")
+    file = match["file"]
+    words = file.removesuffix(".py").split("/")
+    if words[0] == "meibo":
+        part = "/".join(words[:2])
+    elif words[0] in sys.stdlib_module_names or words[0].startswith("<"):
+        part = "Python"
+    else:
+        part = words[0]
+    return f"{file}: {match['name']}", part

@@ -1,6 +1,8 @@
 """One run of the benchmark: servers are started and filled, and loaded by turns."""
 
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -158,6 +160,16 @@ def opened(plan: Plan, load: Load, directory: Path) -> Generator[Session]:
         if "postgresql" in plan.engines:
             cluster = stack.enter_context(servers.postgres(directory))
         yield Session(plan, load, directory, cluster)
+
+
+@contextmanager
+def new_directory(parent: Path) -> Generator[Path]:
+    """A directory of our own, removed at the end."""
+    directory = Path(tempfile.mkdtemp(prefix="meibo-bench-", dir=parent))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def choose_engines(name: str) -> tuple[Engine, ...]:

@@ -19,7 +19,7 @@ import pytest
 SECTOR = 512
 """What a disk writes whole or not at all, in bytes."""
 
-Kind: TypeAlias = Literal["write", "truncate", "sync", "delete"]
+Kind: TypeAlias = Literal["read", "write", "truncate", "sync", "delete"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Disk:
-    """What has been asked so far; ``before`` is called first and may raise, or end the process."""
+    """What has been asked so far, but for reads; ``before`` is called first and may raise."""
 
     entries: list[Entry] = field(default_factory=list)
     before: Callable[[Entry], None] = lambda _: None
@@ -49,6 +49,10 @@ class _File(apsw.VFSFile):
         super().__init__("", name, flags)
         self._disk = disk
         self._path = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
+
+    def xRead(self, amount: int, offset: int) -> bytes:
+        self._disk.before(Entry("read", self._path, offset))
+        return super().xRead(amount, offset)
 
     def xWrite(self, data: bytes, offset: int) -> None:
         self._disk.note(Entry("write", self._path, offset, bytes(data)))

@@ -1,5 +1,6 @@
 """The service in the test's own process, asked as over HTTP."""
 
+import copy
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -23,6 +24,13 @@ class Door:
         self._app = Application(database, public_url=PUBLIC_URL, rate_limit=None)
         self._authorization = b"Bearer " + token.encode()
         self._prefix = prefix
+
+    def of(self, token: str, *, prefix: str) -> "Door":
+        """The same application for another token, and perhaps tenant."""
+        other = copy.copy(self)
+        other._authorization = b"Bearer " + token.encode()
+        other._prefix = prefix
+        return other
 
     async def ask(
         self, method: str, path: str, body: Json = None, *, if_match: str | None = None

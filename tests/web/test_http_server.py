@@ -33,7 +33,7 @@ QUICK = Limits(
     max_pipelined=250,
 )
 KIB = 1_024
-LARGE = 32 * KIB * KIB  # more than the kernel's buffers take
+LARGE = 16 * KIB * KIB  # more than the kernel's buffers take
 
 
 class Application:
@@ -64,7 +64,22 @@ class Application:
                 await self.answer(send, 200, b"x" * LARGE)
             case "/eager":
                 await send({"type": "http.response.start", "status": 200, "headers": []})
-                await self.echo(scope, receive, send)
+                await send({"type": "http.response.body", "body": b"so far", "more_body": True})
+                await read_body(scope, receive, 1_000_000)
+            case "/nothing":
+                await send({"type": "http.response.start", "status": 204})
+                await send({"type": "http.response.body"})
+            case "/injected":
+                headers = [(b"etag", b"1\r\nset-cookie: a=b")]
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+            case "/contradiction":
+                await send({"type": "http.response.start", "status": 204})
+                await send({"type": "http.response.body", "body": b"HTTP/1.1 200 OK"})
+            case "/short" | "/long":
+                headers = [(b"content-length", b"5")]
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                body = b"123" if scope["path"] == "/short" else b"1234567"
+                await send({"type": "http.response.body", "body": body})
             case "/crash":
                 raise RuntimeError("secret detail")
             case _:
@@ -570,10 +585,12 @@ def test_a_body_that_breaks_off_is_refused(http: Running, sent: bytes) -> None:
     check_refusal(answers.only, 400)
 
 
-def test_a_head_has_no_body(http: Running) -> None:
-    answers = http.exchange(b"HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n")
-    head, _, body = answers.data.partition(b"\r\n\r\n")
+@pytest.mark.parametrize("path", [b"/a", b"/large"], ids=["known length", "unknown length"])
+def test_the_answer_to_head_has_no_body(http: Running, path: bytes) -> None:
+    request = b"HEAD %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" % path
+    head, _, body = http.exchange(request).data.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"transfer-encoding" not in head
     assert body == b""
 
 
@@ -686,7 +703,8 @@ def test_an_answer_that_has_begun_breaks_off_when_the_body_does(http: Running) -
         time.sleep(0.05)
         client.sendall(b"zz\r\n" + NEXT)
         answers = receive_all(client)
-    assert answers.statuses == [200]
+    assert answers.data.startswith(b"HTTP/1.1 200 ")
+    assert answers.data.endswith(b"so far\r\n")
     assert answers.closed
 
 
@@ -695,6 +713,47 @@ def test_a_thousand_idle_connections_are_in_nobodys_way(http: Running) -> None:
         for _ in range(1_000):
             stack.enter_context(http.connect())
         assert http.exchange(NEXT).statuses == [200]
+
+
+# Answers
+
+
+def test_an_answer_without_a_body_says_nothing_of_its_length(http: Running) -> None:
+    request = GET.replace(b"/a", b"/nothing") + b"\r\n"
+    answers = http.exchange(request + request)
+    assert answers.data == b"HTTP/1.1 204 No Content\r\n\r\n" * 2
+    assert not answers.closed
+
+
+def test_an_answer_of_unknown_length_comes_in_chunks(http: Running) -> None:
+    data = http.exchange(GET.replace(b"/a", b"/eager") + b"\r\n").data
+    assert data.startswith(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\nso far\r\n")
+
+
+def test_an_answer_of_unknown_length_ends_with_the_connection_in_http_1_0(http: Running) -> None:
+    with http.connect() as client:
+        client.sendall(b"GET /large HTTP/1.0\r\n\r\n")
+        answers = receive_all(client)
+    head = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n"
+    assert answers.data.startswith(head)
+    assert len(answers.data) == len(head) + LARGE
+    assert answers.closed
+
+
+def test_a_header_cannot_be_injected(http: Running, caplog: pytest.LogCaptureFixture) -> None:
+    answers = http.exchange(GET.replace(b"/a", b"/injected") + b"\r\n")
+    check_refusal(answers.only, 500)
+    assert b"set-cookie" not in answers.data
+    assert "line end" in caplog.text
+
+
+@pytest.mark.parametrize("path", [b"/short", b"/long", b"/contradiction"])
+def test_an_answer_of_another_length_than_it_says_breaks_off(
+    http: Running, path: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = http.exchange(GET.replace(b"/a", path) + b"\r\n" + NEXT)
+    assert answers == Answers(b"", closed=True)
+    assert "Content-Length" in caplog.text
 
 
 # The server

@@ -7,7 +7,6 @@ from meibo.cli import options
 from meibo.cli.command import Command, Failure
 from meibo.cli.opening import naming_database, prepare
 from meibo.config import Settings
-from meibo.web.serving import Serving
 from meibo.web.serving import serve as serve_forever
 
 
@@ -67,17 +66,7 @@ def serve(
     prepare(database)
     try:
         with naming_database(database):
-            serve_forever(
-                Serving(
-                    database=settings.database,
-                    host=settings.host,
-                    port=settings.port,
-                    public_url=settings.public_url,
-                    workers=settings.workers,
-                    rate_limit=settings.rate_limit,
-                    migrate=settings.migrate,
-                )
-            )
+            serve_forever(settings)
     except OSError as error:
         where = error.filename or f"{host}:{port} cannot be listened on"
         raise Failure(f"{where}: {error.strerror}") from error

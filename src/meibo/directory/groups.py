@@ -77,7 +77,7 @@ async def create(
     """
     resource, wanted = _apart(resource)
     now, group_id = clock.now(), new_id()
-    members = await _members_to_add(tx, wanted, by, rules)
+    members = await _members_to_add(tx, group_id, wanted, by, rules)
     group = _columns(resource, group_type, by, group_id, created=now, modified=now, version=1)
     await _write(
         tx,
@@ -173,8 +173,6 @@ async def leave_all(tx: Transaction, member_id: str, *, by: Actor, now: int) -> 
     """
     statements: list[Statement] = []
     for row in await storage.holding(tx, by.tenant, member_id):
-        if row.id == member_id:  # a group that was its own member: it goes as a whole
-            continue
         modified, version = max(now, row.last_modified), row.version + 1
         body = _body(loaded(row.body), row.id, row.created, modified, version)
         statements.append(
@@ -257,7 +255,7 @@ async def _members_to_patch(
     listed = _ids_json({*plan.add, *plan.remove})
     present = await storage.members_among(tx, by.tenant, group_id, listed)
     new = [member_id for member_id in plan.add if member_id not in present]
-    adding = await _members_to_add(tx, new, by, rules)
+    adding = await _members_to_add(tx, group_id, new, by, rules)
     return _MemberChange(adding.users, adding.groups, plan.remove & present, adding.skipped)
 
 
@@ -265,14 +263,15 @@ async def _members_to_replace(
     tx: Transaction, group_id: str, wanted: Sequence[str], by: Actor, rules: Rules
 ) -> _MemberChange:
     present = await storage.member_ids(tx, by.tenant, group_id)
-    adding = await _members_to_add(tx, [each for each in wanted if each not in present], by, rules)
+    new = [each for each in wanted if each not in present]
+    adding = await _members_to_add(tx, group_id, new, by, rules)
     return _MemberChange(
         adding.users, adding.groups, frozenset(present.difference(wanted)), adding.skipped
     )
 
 
 async def _members_to_add(
-    tx: Transaction, wanted: Sequence[str], by: Actor, rules: Rules
+    tx: Transaction, group_id: str, wanted: Sequence[str], by: Actor, rules: Rules
 ) -> _MemberChange:
     if not wanted:
         return _MemberChange()
@@ -280,11 +279,12 @@ async def _members_to_add(
     rest = [member_id for member_id in wanted if member_id not in people]
     nested: set[str] = set()
     if rest:
-        nested = await storage.known(tx, by.tenant, by.connection, _ids_json(rest))
+        # A group is no member of itself: to whoever says so, that id is unknown.
+        nested = await storage.known(tx, by.tenant, by.connection, _ids_json(rest)) - {group_id}
         rest = [member_id for member_id in rest if member_id not in nested]
     if rest and not rules.skip_unknown_members:
         raise errors.InvalidValue(
-            f"members: there is no user or group with the id {_shortened(rest[0])}"
+            f"members: there is no other user or group with the id {_shortened(rest[0])}"
         )
     return _MemberChange(frozenset(people), frozenset(nested), frozenset(), tuple(rest))
 

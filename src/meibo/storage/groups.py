@@ -301,19 +301,23 @@ def remove(tenant: int, group_id: str, version: int, now: int) -> Statement:
 def add_users(
     tenant: int, connection: int, group_id: str, ids_json: str, now: int, dialect: Dialect
 ) -> Statement:
-    """Makes those of the ids (a JSON array) that are people members; members stay as they are.
+    """Makes people members who are not; a guard, which fails when one of them has been removed.
 
     Their rows are locked against removal until the write is done, so that nobody who is removed at
-    the same moment stays a member.
+    the same moment stays a member, and what is recorded is what was done.
     """
     return Statement(
         f"""
+        WITH live AS (
+            SELECT u.id
+              FROM users u
+             WHERE u.tenant = :tenant AND u.connection = :connection
+               AND u.removed IS NULL AND u.id IN {dialect.each_id}
+               {dialect.for_share})
         INSERT INTO memberships (tenant, group_id, member_id, member_type, added)
-        SELECT u.tenant, :group_id, u.id, 'User', :now
-          FROM users u
-         WHERE u.tenant = :tenant AND u.connection = :connection AND u.removed IS NULL
-           AND u.id IN {dialect.each_id}
-           {dialect.for_share}
+        SELECT :tenant, :group_id, live.id, 'User', :now
+          FROM live
+         WHERE (SELECT count(*) FROM live) = (SELECT count(*) FROM {dialect.each_id} AS wanted)
         ON CONFLICT (tenant, group_id, member_id) DO NOTHING
         """,
         {
@@ -323,21 +327,26 @@ def add_users(
             "ids": ids_json,
             "now": now,
         },
+        guard=True,
     )
 
 
 def add_groups(
     tenant: int, connection: int, group_id: str, ids_json: str, now: int, dialect: Dialect
 ) -> Statement:
-    """Makes those of the ids (a JSON array) that are groups members, as ``add_users`` does."""
+    """Makes groups members that are not, as ``add_users`` does."""
     return Statement(
         f"""
+        WITH live AS (
+            SELECT g.id
+              FROM groups g
+             WHERE g.tenant = :tenant AND g.connection = :connection
+               AND g.removed IS NULL AND g.id IN {dialect.each_id}
+               {dialect.for_share})
         INSERT INTO memberships (tenant, group_id, member_id, member_type, added)
-        SELECT g.tenant, :group_id, g.id, 'Group', :now
-          FROM groups g
-         WHERE g.tenant = :tenant AND g.connection = :connection AND g.removed IS NULL
-           AND g.id IN {dialect.each_id}
-           {dialect.for_share}
+        SELECT :tenant, :group_id, live.id, 'Group', :now
+          FROM live
+         WHERE (SELECT count(*) FROM live) = (SELECT count(*) FROM {dialect.each_id} AS wanted)
         ON CONFLICT (tenant, group_id, member_id) DO NOTHING
         """,
         {
@@ -347,6 +356,7 @@ def add_groups(
             "ids": ids_json,
             "now": now,
         },
+        guard=True,
     )
 
 

@@ -58,6 +58,8 @@ _UNAVAILABLE = (
     asyncpg.OperatorInterventionError,  # shutdown, cancelled, starting up
     asyncpg.InsufficientResourcesError,  # disk full, too many connections
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InsufficientPrivilegeError,  # somebody has made a table unwritable,
+    asyncpg.RaiseError,  # or a trigger of his refuses the row
     asyncpg.PostgresSystemError,
     asyncpg.InternalClientError,
     OSError,

@@ -47,6 +47,7 @@ _UNAVAILABLE = (
     apsw.NotADBError,
     apsw.NoMemError,
     apsw.InterruptError,
+    apsw.ProtocolError,  # the locks of the write-ahead log were contended for too long
 )
 
 
@@ -345,6 +346,8 @@ def _translated(error: apsw.Error, database: SqliteDatabase | None) -> Exception
         message = str(error)
         if message.startswith("UNIQUE"):
             return UniqueViolation(database.constraint(message))
+        if error.extendedresult == apsw.SQLITE_CONSTRAINT_TRIGGER:
+            return DatabaseUnavailable(message)  # somebody has made a table unwritable
     if isinstance(error, _UNAVAILABLE):
         return DatabaseUnavailable(str(error))
     return error

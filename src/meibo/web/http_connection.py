@@ -15,18 +15,15 @@ from urllib.parse import unquote
 import httptools
 import uvicorn
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from meibo.web import http_head
+from meibo.web.http_cycle import Cycle
 from meibo.web.http_head import Refused
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application, ASGISendEvent, HTTPScope
+    from uvicorn._types import ASGI3Application, HTTPScope
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +39,6 @@ _LINGER_BYTES = 524_288
 _SILENCE = b""
 # HTTP/0.9 has no headers, for which llhttp would wait.
 _HTTP_0_9 = re.compile(rb"[\r\n]*[A-Z]+ [^ \r\n]+\r?\n")
-_CRASHED = http_head.error_body(500, "The server could not answer the request.")
 
 # What a connection is at; see HttpProtocol. Plain integers: they are compared on every request.
 _IDLE, _HEAD, _BODY, _BUSY, _DEAF, _LINGERING, _CLOSING = range(7)
@@ -86,104 +82,6 @@ class HttpServerState(ServerState):
         self.now = 0.0
 
 
-class _Cycle(RequestResponseCycle):
-    """One request and its response.
-
-    ``send`` is our own: it writes the head together with the first part of the body, and looks for
-    line ends in all headers at once, which saves a tenth of what uvicorn takes for a request.
-    """
-
-    _head = b""
-
-    async def send(self, message: "ASGISendEvent") -> None:
-        """Send a part of the response.
-
-        Raises:
-            RuntimeError: it does not follow from what was sent before; a mistake of our own.
-        """
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
-        if self.disconnected:
-            return
-        if message["type"] == "http.response.start" and not self.response_started:
-            self.response_started = True
-            self.waiting_for_100_continue = False
-            self._head = self._render_head(message["status"], list(message.get("headers", ())))
-            return
-        if (
-            message["type"] != "http.response.body"
-            or not self.response_started
-            or self.response_complete
-        ):
-            raise RuntimeError(f"{message['type']} does not follow from what was sent before")
-
-        body = message.get("body", b"")
-        more_body = message.get("more_body", False)
-        if self.scope["method"] == "HEAD":
-            body = b""
-        elif self.chunked_encoding:
-            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-            if not more_body:
-                body += b"0\r\n\r\n"
-        elif self.chunked_encoding is False:
-            self.expected_content_length -= len(body)
-            if self.expected_content_length < 0 or (self.expected_content_length and not more_body):
-                raise RuntimeError("the body's length is not that of its Content-Length")
-        if len(body) > HIGH_WATER_LIMIT:  # too much to copy
-            self.transport.write(self._head)
-            self.transport.write(body)
-        else:
-            self.transport.write(self._head + body)
-        self._head = b""
-        if not more_body:
-            self.response_complete = True
-            self.message_event.set()
-            self.on_response()
-
-    def _render_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
-        lines = [STATUS_LINE[status]]
-        for name, value in (*self.default_headers, *headers):
-            if name == b"content-length":
-                self.chunked_encoding = False
-                self.expected_content_length = int(value)
-            elif name == b"connection":
-                self.keep_alive = self.keep_alive and value.lower() != b"close"
-                continue
-            lines.append(b"%b: %b\r\n" % (name, value))
-        if self.chunked_encoding is None and status not in (204, 304):
-            if self.scope["http_version"] == "1.1":
-                self.chunked_encoding = True
-                lines.append(b"transfer-encoding: chunked\r\n")
-            else:
-                self.keep_alive = False
-        if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
-            raise RuntimeError("a response header holds a line end")
-        return head + b"\r\n"
-
-    async def send_500_response(self) -> None:
-        """Answer for an application that has failed to; it should never come to this."""
-        await self.send(
-            {
-                "type": "http.response.start",
-                "status": 500,
-                "headers": [
-                    (b"content-type", b"application/scim+json"),
-                    (b"content-length", b"%d" % len(_CRASHED)),
-                    (b"connection", b"close"),
-                ],
-            }
-        )
-        await self.send({"type": "http.response.body", "body": _CRASHED, "more_body": False})
-
-    def disconnect(self) -> None:
-        """Tell the application that the client is gone; what it still sends is dropped."""
-        self.disconnected = True
-        self.message_event.set()
-
-
 class HttpProtocol(HttpToolsProtocol):
     """One connection.
 
@@ -225,7 +123,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._since = server_state.now
         self._stalled_since: float | None = None
         # The cycle whose turn it is. uvicorn's `cycle` is the newest, which may wait for its turn.
-        self._current: _Cycle | None = None
+        self._current: Cycle | None = None
         # The last answer of all, while those to earlier requests are owed.
         self._last_answer: bytes | None = None
         # Bytes of the piece of input at hand.
@@ -353,7 +251,7 @@ class HttpProtocol(HttpToolsProtocol):
             "headers": headers,
             "state": self.app_state.copy(),
         }
-        self.cycle = cycle = _Cycle(
+        self.cycle = cycle = Cycle(
             scope=cast("HTTPScope", scope),
             transport=self.transport,
             flow=self.flow,
@@ -410,7 +308,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._end()
         elif self.pipeline:
             cycle, app = self.pipeline.pop()
-            self._current = cast(_Cycle, cycle)
+            self._current = cast(Cycle, cycle)
             self._start_asgi_task(cycle, app)
         elif self._last_answer is not None:
             self._give_up(self._last_answer)

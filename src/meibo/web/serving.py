@@ -9,13 +9,13 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from types import FrameType
 
 import structlog
 import uvloop
 
+from meibo.config import Settings
 from meibo.storage.engine import open_database, sqlite_path
 from meibo.storage.sqlite import serving_lock
 from meibo.web.app import Application
@@ -26,44 +26,25 @@ RESTART_SECONDS = 1.0  # between the end of a worker process and its successor's
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """What a serving process has to know.
-
-    ``public_url`` is how clients reach the service, without a slash at its end; ``rate_limit`` is
-    in requests/s for each connection, None for none.
-    """
-
-    database: str
-    host: str
-    port: int
-    public_url: str
-    workers: int = 1
-    rate_limit: int | None = 100
-    migrate: bool | None = None
-
-
-def serve(serving: Serving) -> None:
+def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, then answers what has begun and returns.
 
     Raises:
-        ValueError: the database's URL is none, or it cannot be served by several processes.
+        ValueError: the database's URL is none.
         DatabaseUnavailable, SchemaMismatch: from ``open_database``, or another process serves it.
         OSError: the address cannot be listened on.
     """
     configure_logging()
-    path = sqlite_path(serving.database)
-    if path is not None and serving.workers > 1:
-        raise ValueError("SQLite is served by one process; more than one worker needs PostgreSQL")
+    path = sqlite_path(settings.database)
     with contextlib.ExitStack() as stack:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(serving_lock(path))
-        listening = stack.enter_context(_listening(serving.host, serving.port))
-        if serving.workers == 1:
-            uvloop.run(_serve(serving, listening))
+        listening = stack.enter_context(_listening(settings.host, settings.port))
+        if settings.workers == 1:
+            uvloop.run(_serve(settings, listening))
         else:
-            _supervise(serving, listening)
+            _supervise(settings, listening)
 
 
 def configure_logging() -> None:
@@ -84,12 +65,12 @@ def configure_logging() -> None:
     )
 
 
-async def _serve(serving: Serving, listening: socket.socket) -> None:
-    database = await open_database(serving.database, migrate=serving.migrate)
+async def _serve(settings: Settings, listening: socket.socket) -> None:
+    database = await open_database(settings.database, migrate=settings.migrate)
     try:
-        app = Application(database, public_url=serving.public_url, rate_limit=serving.rate_limit)
-        server = build_server(app, host=serving.host, port=serving.port)
-        _log.info("serving", url=serving.public_url, host=serving.host, port=serving.port)
+        app = Application(database, public_url=settings.public_url, rate_limit=settings.rate_limit)
+        server = build_server(app, host=settings.host, port=settings.port)
+        _log.info("serving", url=settings.public_url, host=settings.host, port=settings.port)
         await server.serve(sockets=[listening])
     finally:
         await database.close()
@@ -106,15 +87,15 @@ def _listening(host: str, port: int) -> Generator[socket.socket]:
         yield listening
 
 
-def _work(serving: Serving, listening: socket.socket) -> None:
+def _work(settings: Settings, listening: socket.socket) -> None:
     configure_logging()
-    uvloop.run(_serve(serving, listening))
+    uvloop.run(_serve(settings, listening))
 
 
-def _supervise(serving: Serving, listening: socket.socket) -> None:
+def _supervise(settings: Settings, listening: socket.socket) -> None:
     """Keeps as many processes as wanted on one listening socket until it is told to stop."""
     # The workers find the schema as it should be, and a wrong one is told once.
-    asyncio.run(_check(serving))
+    asyncio.run(_check(settings))
     context = multiprocessing.get_context("spawn")
     stopping = False
 
@@ -127,8 +108,8 @@ def _supervise(serving: Serving, listening: socket.socket) -> None:
     workers: list[SpawnProcess] = []
     while not stopping:
         workers = [each for each in workers if each.is_alive()]
-        while len(workers) < serving.workers:
-            worker = context.Process(target=_work, args=(serving, listening))
+        while len(workers) < settings.workers:
+            worker = context.Process(target=_work, args=(settings, listening))
             worker.start()
             workers.append(worker)
         time.sleep(RESTART_SECONDS)
@@ -138,5 +119,5 @@ def _supervise(serving: Serving, listening: socket.socket) -> None:
         worker.join()
 
 
-async def _check(serving: Serving) -> None:
-    await (await open_database(serving.database, migrate=serving.migrate)).close()
+async def _check(settings: Settings) -> None:
+    await (await open_database(settings.database, migrate=settings.migrate)).close()

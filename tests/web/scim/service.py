@@ -84,7 +84,9 @@ class IdentityProvider:
         assert response.status_code == 201, response.text
         return response.json()
 
-    async def create_group(self, name: str = "Staff", members: Sequence[Any] = (), **more: Any) -> Any:
+    async def create_group(
+        self, name: str = "Staff", members: Sequence[Any] = (), **more: Any
+    ) -> Any:
         """The JSON of a new group; ``members`` are users or groups that were created before."""
         response = await self.post("/Groups", group(name, members, **more))
         assert response.status_code == 201, response.text
@@ -212,6 +214,30 @@ class Service:
         found = await self.database.read(lambda tx: tx.all(sql, **parameters))
         return [tuple(row) for row in found]
 
+    async def answer_to(
+        self, path: str, token: str, *, method: str = "GET", query: bytes = b""
+    ) -> list[Message]:
+        """The application's own messages for a path that no client has tidied up."""
+        told: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Message) -> None:
+            told.append(message)
+
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query,
+            "headers": [(b"authorization", f"Bearer {token}".encode())],
+            "client": None,
+        }
+        await self.application(scope, receive, send)
+        return told
+
     async def start(self) -> None:
         await self._lifespan.enter_async_context(running(self.application))
 
@@ -252,11 +278,12 @@ async def running(application: ASGIApp) -> AsyncIterator[None]:
 
 
 class Watched:
-    """A database that keeps the text of every statement."""
+    """A database that keeps the text of every statement, and counts the rows that were read."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.statements: list[str] = []
+        self.rows_read = 0
 
     @property
     def dialect(self) -> Dialect:
@@ -266,23 +293,23 @@ class Watched:
     def log(self) -> Database:
         return self._database.log
 
-    async def read(self, operation: Operation[T], *, snapshot: bool = False) -> T:
-        return await self._database.read(self._watching(operation), snapshot=snapshot)
+    async def read(self, operation: Operation[T], **how: Any) -> T:
+        return await self._database.read(self._watching(operation), **how)
 
-    async def write(self, operation: Operation[T]) -> T:
-        return await self._database.write(self._watching(operation))
+    async def write(self, operation: Operation[T], **how: Any) -> T:
+        return await self._database.write(self._watching(operation), **how)
 
     async def close(self) -> None:
         await self._database.close()
 
     def _watching(self, operation: Operation[T]) -> Callable[[Transaction], Awaitable[T]]:
-        return lambda tx: operation(_WatchedTransaction(tx, self.statements))
+        return lambda tx: operation(_WatchedTransaction(tx, self))
 
 
 class _WatchedTransaction:
-    def __init__(self, tx: Transaction, statements: list[str]) -> None:
+    def __init__(self, tx: Transaction, watched: Watched) -> None:
         self._tx = tx
-        self._statements = statements
+        self._watched = watched
 
     @property
     def dialect(self) -> Dialect:
@@ -293,15 +320,19 @@ class _WatchedTransaction:
         return self._tx.for_update
 
     async def one(self, sql: LiteralString, **parameters: Parameter) -> Row | None:
-        self._statements.append(sql)
-        return await self._tx.one(sql, **parameters)
+        self._watched.statements.append(sql)
+        row = await self._tx.one(sql, **parameters)
+        self._watched.rows_read += row is not None
+        return row
 
     async def all(self, sql: LiteralString, **parameters: Parameter) -> Sequence[Row]:
-        self._statements.append(sql)
-        return await self._tx.all(sql, **parameters)
+        self._watched.statements.append(sql)
+        rows = await self._tx.all(sql, **parameters)
+        self._watched.rows_read += len(rows)
+        return rows
 
     async def write(self, *statements: Statement) -> None:
-        self._statements.extend(each.sql for each in statements)
+        self._watched.statements.extend(each.sql for each in statements)
         await self._tx.write(*statements)
 
     async def append(

@@ -1,0 +1,514 @@
+"""Random sequences of requests, answered by the service as by a dictionary (R24)."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from itertools import count
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+
+from meibo.access import tenants, tokens
+from meibo.scim.schema import Json, JsonObject
+from meibo.storage.engine import open_database
+from tests.reliability.clients import GROUP, USER, patch_op
+from tests.reliability.conftest import IS_LONG
+from tests.reliability.door import Door
+from tests.reliability.inspection import damage, prepare
+from tests.reliability.model import NAMES, Change, Held, Model, Refusal, Resource
+from tests.reliability.wire import Answer
+
+T = TypeVar("T")
+
+RUNS, STEPS = (5_000, 50) if IS_LONG else (200, 30)
+NOBODY = "00000000-0000-7000-8000-000000000000"
+NOW = 1_800_000_000_000_000
+
+Step = tuple[JsonObject, Change]
+"""An operation of a PATCH, and what it does to a resource."""
+
+
+def assigned(values: Resource) -> Resource:
+    """Those that have a value."""
+    return {name: value for name, value in values.items() if value not in (None, [])}
+
+
+def setting(name: str, path: str, value: Any) -> Step:
+    """Replaces an attribute, or removes it when the value is None."""
+
+    def change(resource: Resource) -> None:
+        resource.pop(name, None)
+        if value is not None:
+            resource[name] = value
+
+    if value is None:
+        return {"op": "remove", "path": path}, change
+    return {"op": "Replace", "path": path, "value": value}, change
+
+
+def setting_each(values: Resource) -> Step:
+    """Replaces attributes without a path."""
+    return {"op": "add", "value": values}, lambda resource: resource.update(values)
+
+
+def adding_email(email: dict[str, str]) -> Step:
+    """Adds an e-mail address, unless it is there."""
+
+    def change(resource: Resource) -> None:
+        present = resource.get("emails", [])
+        if email not in present:
+            resource["emails"] = [*present, email]
+
+    return {"op": "add", "path": "emails", "value": [email]}, change
+
+
+def dropping_emails(kind: str) -> Step:
+    """Removes the addresses of a type, if there are any."""
+
+    def change(resource: Resource) -> None:
+        left = [each for each in resource.pop("emails", []) if each["type"] != kind]
+        if left:
+            resource["emails"] = left
+
+    return {"op": "remove", "path": f'emails[type eq "{kind.upper()}"]'}, change
+
+
+def setting_work_email(value: str) -> Step:
+    """Replaces the value of the addresses of a type, of which there must be one."""
+
+    def change(resource: Resource) -> None:
+        if not any(each["type"] == "work" for each in resource.get("emails", [])):
+            raise Refusal(400, "noTarget")
+        resource["emails"] = [
+            {**each, "value": value} if each["type"] == "work" else each
+            for each in resource["emails"]
+        ]
+
+    return {"op": "replace", "path": 'emails[type eq "work"].value', "value": value}, change
+
+
+def impossible(operation: JsonObject, scim_type: str) -> Step:
+    """Is always refused."""
+
+    def change(_: Resource) -> None:
+        raise Refusal(400, scim_type)
+
+    return operation, change
+
+
+names = st.sampled_from(list(NAMES))
+externals = st.sampled_from([None, "e1", "E1", "e2"])
+texts = st.sampled_from([None, "x", "X y", "長い"])
+addresses = st.sampled_from(["a@a.example", "b@a.example"])
+email = st.fixed_dictionaries({"value": addresses, "type": st.sampled_from(["work", "home"])})
+people = st.fixed_dictionaries(
+    {
+        "userName": names,
+        "externalId": externals,
+        "displayName": texts,
+        "title": texts,
+        "emails": st.lists(email, max_size=2, unique_by=lambda each: each["type"]),
+        "active": st.sampled_from([None, True, False]),
+    }
+).map(assigned)
+user_steps = st.one_of(
+    st.builds(setting, st.just("title"), st.sampled_from(["title", "TITLE"]), texts),
+    st.builds(setting, st.just("externalId"), st.just("externalId"), externals),
+    st.builds(setting, st.just("userName"), st.just("username"), names),
+    st.builds(setting, st.just("active"), st.just("active"), st.booleans()),
+    st.builds(setting_each, st.fixed_dictionaries({"title": st.just("z"), "nickName": names})),
+    st.builds(adding_email, email),
+    st.builds(dropping_emails, st.sampled_from(["work", "home"])),
+    st.builds(setting_work_email, addresses),
+)
+bad_steps = st.sampled_from(
+    [
+        impossible({"op": "remove", "path": "userName"}, "mutability"),
+        impossible({"op": "replace", "path": "nothing", "value": 1}, "invalidPath"),
+        impossible({"op": "replace", "path": "active", "value": "x"}, "invalidValue"),
+        impossible({"op": "remove"}, "noTarget"),
+    ]
+)
+steps = st.lists(user_steps, min_size=1, max_size=3)
+conditions = st.sampled_from([None, None, None, "right", "wrong"])
+FILTERS: list[tuple[str, Callable[[Resource], bool]]] = [
+    ('userName eq "ANN"', lambda user: NAMES[user["userName"]] == "ann"),
+    ('userName eq "Straße"', lambda user: NAMES[user["userName"]] == "strasse"),
+    ('userName sw "b" or userName ew "L"', lambda user: NAMES[user["userName"]] in ("bob", "carol")),
+    ('externalId eq "e1"', lambda user: user.get("externalId") == "e1"),
+    ("active eq true", lambda user: user["active"]),
+    ('not (title pr) and externalId ne "e2"',
+     lambda user: "title" not in user and user.get("externalId") != "e2"),
+    ('emails[type eq "work" and value co "B@"]',
+     lambda user: {"type": "work", "value": "b@a.example"} in user.get("emails", [])),
+    ('displayName co "x" and active eq false',
+     lambda user: "x" in user.get("displayName", "").lower() and not user["active"]),
+]
+
+
+class World:
+    """A database that all runs of a test share, each as a tenant of its own."""
+
+    def __init__(self, url: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self.wait(prepare(url))
+        self.database = self.wait(open_database(url))
+        self._door = Door(self.database, "")
+        self._numbers = count(1)
+        self.requests: Counter[int] = Counter()
+
+    def wait(self, asked: Coroutine[Any, Any, T]) -> T:
+        return self._loop.run_until_complete(asked)
+
+    def door(self, *, strict: bool) -> Door:
+        """The door of a new tenant."""
+        slug = f"tenant-{next(self._numbers)}"
+
+        async def make() -> Door:
+            tenant = await self.database.write(
+                lambda tx: tenants.create(tx, slug, by="test", now=NOW)
+            )
+            issued = await self.database.write(
+                lambda tx: tokens.generate(
+                    tx, tenant.id, vendor="other", strict=strict, by="test", now=NOW
+                )
+            )
+            return self._door.of(issued.secret.text, prefix=f"/t/{slug}/scim/v2")
+
+        return self.wait(make())
+
+    def close(self) -> None:
+        self.wait(self.database.close())
+        self._loop.close()
+
+
+class Directory(RuleBasedStateMachine):
+    """Every rule is a request; its answer is compared with what the model says."""
+
+    world: World
+
+    def __init__(self) -> None:
+        super().__init__()
+        strict = self.is_strict
+        self.door = self.world.door(strict=strict)
+        self.model = Model(revives=not strict)
+
+    is_strict = True
+
+    # Requests and comparisons.
+
+    def ask(
+        self, method: str, path: str, body: Json = None, if_match: str | None = None
+    ) -> Answer:
+        answer = self.world.wait(self.door.ask(method, path, body, if_match=if_match))
+        self.world.requests[answer.status] += 1
+        return answer
+
+    def condition(self, held: Held | None, which: str | None) -> str | None:
+        if which is None or held is None:
+            return None
+        return f'W/"{held.version + (which == "wrong")}"'
+
+    def expect(self, answer: Answer, refusal: Refusal) -> None:
+        found = answer.status, answer.json.get("scimType")
+        assert found == refusal.answer, (found, refusal.answer, answer.body)
+
+    def compare_user(self, answer: Answer, key: str) -> None:
+        held = self.model.users[key]
+        found = answer.json
+        assert answer.version == held.version, (answer.version, held.version)
+        groups = found.pop("groups", [])
+        assert isinstance(groups, list)
+        assert {each["value"] for each in groups if isinstance(each, dict)} == self.model.groups_of(
+            key
+        )
+        self._compare(found, key, held)
+
+    def compare_group(self, answer: Answer, key: str) -> None:
+        held = self.model.groups[key]
+        found = answer.json
+        assert answer.version == held.version, (answer.version, held.version)
+        members = found.pop("members", [])
+        assert isinstance(members, list)
+        assert {each["value"] for each in members if isinstance(each, dict)} == held.members
+        self._compare(found, key, held)
+
+    def _compare(self, found: JsonObject, key: str, held: Held) -> None:
+        meta = found.pop("meta")
+        assert isinstance(meta, dict)
+        assert meta["version"] == f'W/"{held.version}"'
+        assert found.pop("id") == key
+        del found["schemas"]
+        assert found == held.attributes
+
+    def someone(self, data: st.DataObject) -> str:
+        return data.draw(st.sampled_from([*self.model.users, NOBODY]))
+
+    def some_group(self, data: st.DataObject) -> str:
+        return data.draw(st.sampled_from([*self.model.groups, NOBODY]))
+
+    def some_members(self, data: st.DataObject, least: int = 0) -> list[str]:
+        every = [*self.model.users, *self.model.groups, NOBODY]
+        return data.draw(st.lists(st.sampled_from(every), min_size=least, max_size=3, unique=True))
+
+    # People.
+
+    @rule(attributes=people)
+    def create(self, attributes: Resource) -> None:
+        answer = self.ask("POST", "/Users", {"schemas": [USER], **attributes})
+        wanted = {"active": True, **attributes}
+        key = self.model.returning(wanted)
+        try:
+            self.model.check_unique(wanted, key)
+        except Refusal as refusal:
+            self.expect(answer, refusal)
+            return
+        assert answer.status == 201, answer.body
+        if key is None:
+            key = str(answer.json["id"])
+            assert key not in self.model.users
+            self.model.users[key] = Held(wanted)
+        else:
+            held = self.model.users[key]
+            held.attributes, held.removed = wanted, 0
+            held.version += 1
+        self.compare_user(answer, key)
+
+    @rule(data=st.data(), attributes=people, which=conditions)
+    def replace(self, data: st.DataObject, attributes: Resource, which: str | None) -> None:
+        key = self.someone(data)
+        tag = self.condition(self.model.users.get(key), which)
+        answer = self.ask("PUT", f"/Users/{key}", {"schemas": [USER], **attributes}, tag)
+
+        def put(resource: Resource) -> None:
+            wanted = {"active": resource["active"], **attributes}
+            resource.clear()
+            resource.update(wanted)
+
+        self._changed(answer, key, put, which)
+
+    @rule(data=st.data(), operations=steps, bad=st.none() | bad_steps, which=conditions)
+    def patch(
+        self, data: st.DataObject, operations: list[Step], bad: Step | None, which: str | None
+    ) -> None:
+        key = self.someone(data)
+        if bad is not None:
+            operations, which = [*operations, bad], None
+        tag = self.condition(self.model.users.get(key), which)
+        message = patch_op(*(operation for operation, _ in operations))
+        answer = self.ask("PATCH", f"/Users/{key}", message, tag)
+        if bad is not None:
+            # Which of several things that are wrong is named is not promised.
+            assert answer.status in (400, 404), answer.body
+            return
+
+        def patched(resource: Resource) -> None:
+            for _, change in operations:
+                change(resource)
+
+        self._changed(answer, key, patched, which)
+
+    def _changed(self, answer: Answer, key: str, change: Change, which: str | None) -> None:
+        try:
+            held = self.model.user(key)
+            if which == "wrong":
+                raise Refusal(412)
+            self.model.change(held, change, lambda after: self.model.check_unique(after, key))
+        except Refusal as refusal:
+            self.expect(answer, refusal)
+            return
+        assert answer.status == 200, answer.body
+        self.compare_user(answer, key)
+
+    @rule(data=st.data(), which=conditions)
+    def delete(self, data: st.DataObject, which: str | None) -> None:
+        key = self.someone(data)
+        answer = self.ask(
+            "DELETE", f"/Users/{key}", None, self.condition(self.model.users.get(key), which)
+        )
+        try:
+            held = self.model.user(key)
+            if which == "wrong":
+                raise Refusal(412)
+        except Refusal as refusal:
+            self.expect(answer, refusal)
+            return
+        assert answer.status == 204
+        self.model.remove(held, key)
+
+    @rule(data=st.data())
+    def read(self, data: st.DataObject) -> None:
+        key = self.someone(data)
+        answer = self.ask("GET", f"/Users/{key}")
+        if key in self.model.live("users"):
+            assert answer.status == 200
+            self.compare_user(answer, key)
+        else:
+            assert answer.status == 404
+
+    @rule(
+        asked=st.sampled_from([("", lambda _: True), *FILTERS]),
+        start=st.integers(1, 3),
+        size=st.integers(0, 3),
+    )
+    def search(
+        self, asked: tuple[str, Callable[[Resource], bool]], start: int, size: int
+    ) -> None:
+        text, holds = asked
+        filter = f"filter={quote(text)}&" if text else ""
+        answer = self.ask("GET", f"/Users?{filter}startIndex={start}&count={size}")
+        expected = [
+            key for key, held in self.model.live("users").items() if holds(held.attributes)
+        ]
+        assert answer.status == 200, answer.body
+        assert answer.json["totalResults"] == len(expected)
+        found = answer.json["Resources"]
+        assert isinstance(found, list)
+        ids = [each["id"] for each in found if isinstance(each, dict)]
+        assert ids == expected[start - 1 : start - 1 + size]
+
+    # Groups.
+
+    @rule(data=st.data(), name=names, external=externals)
+    def create_group(self, data: st.DataObject, name: str, external: str | None) -> None:
+        members = self.some_members(data)
+        attributes = assigned({"displayName": name, "externalId": external})
+        listed: Json = [{"value": each} for each in members]
+        answer = self.ask("POST", "/Groups", {"schemas": [GROUP], **attributes, "members": listed})
+        try:
+            wanted = self._members(members)
+            self.model.check_unique_group(attributes, None)
+        except Refusal as refusal:
+            self.expect(answer, refusal)
+            return
+        assert answer.status == 201, answer.body
+        key = str(answer.json["id"])
+        self.model.groups[key] = Held(attributes, members=wanted)
+        self.compare_group(answer, key)
+
+    @rule(
+        data=st.data(),
+        op=st.sampled_from(["add", "replace", "remove", "remove listed", "clear"]),
+        rename=st.none() | names,
+        which=conditions,
+    )
+    def change_group(
+        self, data: st.DataObject, op: str, rename: str | None, which: str | None
+    ) -> None:
+        key = self.some_group(data)
+        listed = self.some_members(data, least=1)
+        values: Json = [{"value": each} for each in listed]
+        operation: JsonObject = {"op": op, "path": "members", "value": values}
+        if op == "remove":
+            operation = {"op": "remove", "path": f'members[value eq "{listed[0]}"]'}
+            listed = listed[:1]
+        elif op == "remove listed":
+            operation["op"] = "remove"
+        elif op == "clear":
+            operation, listed = {"op": "remove", "path": "members"}, []
+        operations = [operation]
+        if rename is not None:
+            operations.append({"op": "replace", "path": "displayName", "value": rename})
+        tag = self.condition(self.model.groups.get(key), which)
+        answer = self.ask("PATCH", f"/Groups/{key}", patch_op(*operations), tag)
+        try:
+            held = self.model.group(key)
+            if which == "wrong":
+                raise Refusal(412)
+            members = set(held.members)
+            if op == "add":
+                members |= self._members(listed, key, held.members)
+            elif op in ("remove", "remove listed"):
+                members -= set(listed)
+            else:
+                members = self._members(listed, key, held.members)
+        except Refusal as refusal:
+            self.expect(answer, refusal)
+            return
+        assert answer.status == 204, answer.body
+        renamed = rename is not None and rename != held.attributes["displayName"]
+        if rename is not None:
+            held.attributes["displayName"] = rename
+        held.version += renamed or members != held.members
+        held.members = members
+        assert answer.version == held.version
+        self.compare_group(self.ask("GET", f"/Groups/{key}"), key)
+
+    def _members(
+        self, listed: list[str], group: str = "", present: set[str] = frozenset()
+    ) -> set[str]:
+        """Those of the listed that can be members.
+
+        Raises:
+            Refusal: one cannot, and the connection is strict.
+        """
+        possible = {each for each in listed if self.model.exists(each) and each != group}
+        possible |= set(listed) & present
+        if not self.model.revives and possible != set(listed):
+            raise Refusal(400, "invalidValue")
+        return possible
+
+    @rule(data=st.data())
+    def delete_group(self, data: st.DataObject) -> None:
+        key = self.some_group(data)
+        answer = self.ask("DELETE", f"/Groups/{key}")
+        try:
+            held = self.model.group(key)
+        except Refusal as refusal:
+            self.expect(answer, refusal)
+            return
+        assert answer.status == 204
+        self.model.remove(held, key)
+
+    @rule(name=names)
+    def find_group(self, name: str) -> None:
+        answer = self.ask(
+            "GET", f"/Groups?excludedAttributes=members&filter=displayName%20eq%20%22{quote(name)}%22"
+        )
+        expected = [
+            key
+            for key, held in self.model.live("groups").items()
+            if NAMES[held.attributes["displayName"]] == NAMES[name]
+        ]
+        found = answer.json["Resources"]
+        assert isinstance(found, list)
+        assert [each["id"] for each in found if isinstance(each, dict)] == expected
+        assert not any("members" in each for each in found if isinstance(each, dict))
+
+    def teardown(self) -> None:
+        for key in self.model.live("users"):
+            self.compare_user(self.ask("GET", f"/Users/{key}"), key)
+        for key in self.model.live("groups"):
+            self.compare_group(self.ask("GET", f"/Groups/{key}"), key)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strict", [True, False], ids=["strict", "tolerant"])
+def test_random_requests_are_answered_as_by_a_dictionary(
+    database_url: str, strict: bool, report: Callable[[str], None]
+) -> None:
+    the_world = World(database_url)
+
+    class Machine(Directory):
+        world = the_world
+        is_strict = strict
+
+    try:
+        run_state_machine_as_test(
+            Machine,
+            settings=settings(
+                max_examples=RUNS // 2,
+                stateful_step_count=STEPS,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+        assert the_world.wait(damage(the_world.database)) == []
+    finally:
+        the_world.close()
+    told = ", ".join(f"{times} x {status}" for status, times in the_world.requests.most_common())
+    report(f"{RUNS // 2} runs of {STEPS} steps: {told}")
