@@ -1,6 +1,5 @@
 """A small directory full of what filters could stumble over, in a database and in memory."""
 
-import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ from meibo.scim.resource import check, comparable_resource
 from meibo.scim.schema import Attribute, Json, JsonObject, ResourceType
 from meibo.storage import groups, users
 from meibo.storage.database import Database, Statement, Transaction
-from meibo.storage.dialect import Dialect
 from meibo.storage.filter_sql import compile_filter
 
 USER = user_type(
@@ -92,7 +90,6 @@ async def populate(database: Database, chance: random.Random) -> World:
         writes += user_statements(
             place, user_id, person(chance, 90 + number, managers), meta(chance)
         )
-    each_id = (await database.read(_dialect)).each_id
     for number in range(20):
         group_id, removed = f"g{number:03}", number % 5 == 4
         resource, times = group(chance, number), meta(chance)
@@ -104,8 +101,7 @@ async def populate(database: Database, chance: random.Random) -> World:
             *((1, "User", inside), (1, "Group", nested)),
             *((2, "User", chance.sample(people, 10)), (2, "Group", ["g000"])),
         ):
-            listed = json.dumps(members)
-            writes.append(groups.add_members(tenant, group_id, listed, kind, 0, each_id))
+            writes += [membership(tenant, group_id, each, kind) for each in set(members)]
         if removed:  # its memberships stay, for a restore
             writes.append(groups.remove(1, group_id, times["version"], 60))
         else:
@@ -277,5 +273,12 @@ def _show_names(world: World) -> None:
             team["members"] = members
 
 
-async def _dialect(tx: Transaction) -> Dialect:
-    return tx.dialect
+def membership(tenant: int, group_id: str, member_id: str, kind: str) -> Statement:
+    """Makes somebody a member without asking whether he exists."""
+    return Statement(
+        """
+        INSERT INTO memberships (tenant, group_id, member_id, member_type, added)
+        VALUES (:tenant, :group_id, :member_id, :kind, 0)
+        """,
+        {"tenant": tenant, "group_id": group_id, "member_id": member_id, "kind": kind},
+    )

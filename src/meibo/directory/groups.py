@@ -55,14 +55,14 @@ class _MemberChange:
         tenant, connection, dialect = by.tenant, by.connection, tx.dialect
         found: list[Statement] = []
         if self.users:
-            ids = _ids_json(self.users)
-            found.append(storage.add_users(tenant, connection, group_id, ids, now, dialect))
+            found.append(storage.add_users(tenant, connection, group_id, self.users, now, dialect))
         if self.groups:
-            ids = _ids_json(self.groups)
-            found.append(storage.add_groups(tenant, connection, group_id, ids, now, dialect))
+            found.append(
+                storage.add_groups(tenant, connection, group_id, self.groups, now, dialect)
+            )
         if self.removed:
             ids = _ids_json(self.removed)
-            found.append(storage.remove_members(tenant, group_id, ids, dialect.each_id))
+            found.append(storage.remove_members(tenant, group_id, ids, dialect.among_ids))
         return found
 
 

@@ -1,8 +1,10 @@
 """Groups and memberships. A membership is a row; members are never read unasked."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import LiteralString, NamedTuple
 
+from meibo.scim.representation import encode_text
 from meibo.storage.database import Parameter, Statement, Transaction
 from meibo.storage.dialect import Dialect
 from meibo.storage.filter_sql import Condition, further
@@ -129,7 +131,7 @@ async def known(tx: Transaction, tenant: int, connection: int, ids_json: str) ->
         SELECT g.id
           FROM groups g
          WHERE g.tenant = :tenant AND g.connection = :connection AND g.removed IS NULL
-           AND g.id IN {tx.dialect.each_id}
+           AND g.id {tx.dialect.among_ids}
         """,
         tenant=tenant,
         connection=connection,
@@ -209,7 +211,7 @@ async def members_among(tx: Transaction, tenant: int, group_id: str, ids_json: s
         f"""
         SELECT m.member_id
           FROM memberships m
-         WHERE m.tenant = :tenant AND m.group_id = :group_id AND m.member_id IN {tx.dialect.each_id}
+         WHERE m.tenant = :tenant AND m.group_id = :group_id AND m.member_id {tx.dialect.among_ids}
         """,
         tenant=tenant,
         group_id=group_id,
@@ -299,7 +301,7 @@ def remove(tenant: int, group_id: str, version: int, now: int) -> Statement:
 
 
 def add_users(
-    tenant: int, connection: int, group_id: str, ids_json: str, now: int, dialect: Dialect
+    tenant: int, connection: int, group_id: str, ids: Collection[str], now: int, dialect: Dialect
 ) -> Statement:
     """Makes people members who are not; a guard, which fails when one of them has been removed.
 
@@ -312,19 +314,20 @@ def add_users(
             SELECT u.id
               FROM users u
              WHERE u.tenant = :tenant AND u.connection = :connection
-               AND u.removed IS NULL AND u.id IN {dialect.each_id}
+               AND u.removed IS NULL AND u.id {dialect.among_ids}
                {dialect.for_share})
         INSERT INTO memberships (tenant, group_id, member_id, member_type, added)
         SELECT :tenant, :group_id, live.id, 'User', :now
           FROM live
-         WHERE (SELECT count(*) FROM live) = (SELECT count(*) FROM {dialect.each_id} AS wanted)
+         WHERE (SELECT count(*) FROM live) = :wanted
         ON CONFLICT (tenant, group_id, member_id) DO NOTHING
         """,
         {
             "tenant": tenant,
             "connection": connection,
             "group_id": group_id,
-            "ids": ids_json,
+            "ids": encode_text([*ids]),
+            "wanted": len(ids),
             "now": now,
         },
         guard=True,
@@ -332,7 +335,7 @@ def add_users(
 
 
 def add_groups(
-    tenant: int, connection: int, group_id: str, ids_json: str, now: int, dialect: Dialect
+    tenant: int, connection: int, group_id: str, ids: Collection[str], now: int, dialect: Dialect
 ) -> Statement:
     """Makes groups members that are not, as ``add_users`` does."""
     return Statement(
@@ -341,31 +344,34 @@ def add_groups(
             SELECT g.id
               FROM groups g
              WHERE g.tenant = :tenant AND g.connection = :connection
-               AND g.removed IS NULL AND g.id IN {dialect.each_id}
+               AND g.removed IS NULL AND g.id {dialect.among_ids}
                {dialect.for_share})
         INSERT INTO memberships (tenant, group_id, member_id, member_type, added)
         SELECT :tenant, :group_id, live.id, 'Group', :now
           FROM live
-         WHERE (SELECT count(*) FROM live) = (SELECT count(*) FROM {dialect.each_id} AS wanted)
+         WHERE (SELECT count(*) FROM live) = :wanted
         ON CONFLICT (tenant, group_id, member_id) DO NOTHING
         """,
         {
             "tenant": tenant,
             "connection": connection,
             "group_id": group_id,
-            "ids": ids_json,
+            "ids": encode_text([*ids]),
+            "wanted": len(ids),
             "now": now,
         },
         guard=True,
     )
 
 
-def remove_members(tenant: int, group_id: str, ids_json: str, each_id: LiteralString) -> Statement:
+def remove_members(
+    tenant: int, group_id: str, ids_json: str, among_ids: LiteralString
+) -> Statement:
     """Ends the memberships of the ids (a JSON array)."""
     return Statement(
         f"""
         DELETE FROM memberships
-         WHERE tenant = :tenant AND group_id = :group_id AND member_id IN {each_id}
+         WHERE tenant = :tenant AND group_id = :group_id AND member_id {among_ids}
         """,
         {"tenant": tenant, "group_id": group_id, "ids": ids_json},
     )

@@ -104,7 +104,7 @@ async def latest(tx: Transaction, tenant: int, *, count: int) -> list[LoggedRequ
                microseconds, address, user_agent
           FROM requests
          WHERE tenant = :tenant
-         ORDER BY at DESC, id DESC
+         ORDER BY id DESC
          LIMIT :count
         """,
         tenant=tenant,

@@ -36,6 +36,7 @@ SCANNER_CACHE_KIB = 2_048
 SCAN_SECONDS = 5.0  # as long as a statement may take on PostgreSQL
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
+_CONSTRAINTS = ("CHECK", "FOREIGN KEY", "NOT NULL")
 _UNAVAILABLE = (
     apsw.BusyError,
     apsw.LockedError,
@@ -346,8 +347,8 @@ def _translated(error: apsw.Error, database: SqliteDatabase | None) -> Exception
         message = str(error)
         if message.startswith("UNIQUE"):
             return UniqueViolation(database.constraint(message))
-        if error.extendedresult == apsw.SQLITE_CONSTRAINT_TRIGGER:
-            return DatabaseUnavailable(message)  # somebody has made a table unwritable
+        if not message.startswith(_CONSTRAINTS):  # a trigger's own words: a table is unwritable
+            return DatabaseUnavailable(message)
     if isinstance(error, _UNAVAILABLE):
         return DatabaseUnavailable(str(error))
     return error

@@ -223,7 +223,7 @@ async def known(tx: Transaction, tenant: int, connection: int, ids_json: str) ->
         SELECT u.id
           FROM users u
          WHERE u.tenant = :tenant AND u.connection = :connection AND u.removed IS NULL
-           AND u.id IN {tx.dialect.each_id}
+           AND u.id {tx.dialect.among_ids}
         """,
         tenant=tenant,
         connection=connection,

@@ -16,7 +16,7 @@ from meibo.storage.database import Database, Transaction
 from meibo.storage.errors import StorageError, UniqueViolation
 from meibo.storage.requests import LoggedRequest, RefusedLogin
 
-FLUSH_SECONDS = 0.25
+FLUSH_SECONDS = 0.5
 BATCH_ROWS = 200  # one batch holds up the event loop for about a millisecond on SQLite
 MOST_WAITING = 100_000
 

@@ -1,4 +1,5 @@
--- The provisioning log. On SQLite a file of its own, on PostgreSQL beside the directory.
+-- The provisioning log. On SQLite a file of its own, on PostgreSQL beside the directory. The ids of
+-- requests are UUIDv7: their order is that of time.
 
 CREATE TABLE requests (
     tenant         BIGINT   NOT NULL,
@@ -22,8 +23,7 @@ CREATE TABLE requests (
     user_agent     TEXT     NOT NULL,
     PRIMARY KEY (tenant, id)
 );
-CREATE INDEX requests_at ON requests (tenant, at);
-CREATE INDEX requests_resource ON requests (tenant, resource_id, at);
+CREATE INDEX requests_resource ON requests (tenant, resource_id, id) WHERE resource_id IS NOT NULL;
 
 -- Log-ins that were refused, collapsed per address, reason, token and minute. The tenant is the one
 -- that the URL names; a token is named only when its key id is known.
