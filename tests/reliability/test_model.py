@@ -99,9 +99,12 @@ def setting_work_email(value: str) -> Step:
     def change(resource: Resource) -> None:
         if not any(each["type"] == "work" for each in resource.get("emails", [])):
             raise Refusal(400, "noTarget")
-        resource["emails"] = [
+        changed = [
             {**each, "value": value} if each["type"] == "work" else each
             for each in resource["emails"]
+        ]
+        resource["emails"] = [  # two that have become one
+            each for index, each in enumerate(changed) if each not in changed[:index]
         ]
 
     def tolerant_change(resource: Resource) -> None:

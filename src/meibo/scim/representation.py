@@ -19,11 +19,12 @@ _decode = msgspec.json.Decoder(dict).decode
 
 def new_id() -> str:
     """A UUIDv7 (RFC 9562 §5.7): ids of later resources sort after those of earlier ones."""
+    milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big")
-    value = (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | (random >> 68) << 64
-    value |= 0b10 << 62 | random & (1 << 62) - 1
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return (
+        f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-7{random >> 68:03x}"
+        f"-{0x8000 | random >> 48 & 0x3FFF:04x}-{random & 0xFFFFFFFFFFFF:012x}"
+    )
 
 
 def etag(version: int) -> str:

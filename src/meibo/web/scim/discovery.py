@@ -40,7 +40,7 @@ def _listed(exchange: Exchange, documents: list[JsonObject]) -> Answer:
 
 def _refuse_filter(exchange: Exchange) -> None:
     """RFC 7644 §4: a filter here would only hide a part of what is supported."""
-    if "filter" in exchange.parameters():
+    if "filter" in map(str.lower, exchange.parameters()):
         raise errors.Forbidden("filter is not supported here; read the whole document")
 
 

@@ -107,10 +107,11 @@ class Exchange:
         return None if value is None else value.decode("latin-1")
 
     def parameters(self) -> dict[str, str]:
-        """The query parameters, names in lower case (a client may write them in any).
+        """The query parameters, their names as they were sent.
 
         Raises:
-            InvalidSyntax: one is repeated, or is not UTF-8.
+            InvalidValue: one is repeated.
+            InvalidSyntax: one is not UTF-8.
         """
         query: bytes = self.scope["query_string"]
         found: dict[str, str] = {}
@@ -118,7 +119,7 @@ class Exchange:
             if not pair:
                 continue
             name, _, value = pair.partition(b"=")
-            key = _form_decoded(name).lower()
+            key = _form_decoded(name)
             if key in found:
                 raise errors.InvalidValue(f"the query parameter {key[:60]!r} is given twice")
             found[key] = _form_decoded(value)
