@@ -57,7 +57,7 @@ def every_problem(operations: Sequence[Operation], state: State) -> list[str]:
 
 
 def dishonest(operations: Iterable[Operation]) -> list[str]:
-    """Answers 5xx that are not 503 with Retry-After and a SCIM error, and refusals that were none."""
+    """5xx that are not 503 with Retry-After and a SCIM error, and refusals that were none."""
     found = [
         f"operation {each.invoke.number} ({each.kind}) was answered {each.end.status}"
         for each in operations
@@ -72,10 +72,10 @@ def dishonest(operations: Iterable[Operation]) -> list[str]:
 
 
 def lost_or_phantom(operations: Iterable[Operation], state: State) -> list[str]:
-    """People who were acknowledged and are not there, and people who are there and were not asked for.
+    """People who were acknowledged and are not there, or are there and were not asked for.
 
-    A userName is asked for by one client only, perhaps several times, so a 409 is an acknowledgement
-    of one of its earlier attempts.
+    A userName is asked for by one client only, perhaps several times, so a 409 acknowledges one of
+    its earlier attempts.
     """
     created: dict[str, list[Operation]] = defaultdict(list)
     deleted: dict[str, list[Operation]] = defaultdict(list)
@@ -123,9 +123,7 @@ def duplicates(state: State) -> list[str]:
     names = Counter(fold(str(user["userName"])) for user in state.users.values())
     externals = Counter(str(user["externalId"]) for user in state.users.values())
     return [
-        f"{count} people have {value}"
-        for value, count in (names + externals).items()
-        if count > 1
+        f"{count} people have {value}" for value, count in (names + externals).items() if count > 1
     ]
 
 
@@ -215,7 +213,7 @@ def memberships(operations: Iterable[Operation], state: State) -> list[str]:
 
 
 def half_applied(state: State) -> list[str]:
-    """Values that were written together and are not all there, or that were refused and are there."""
+    """Values of one write that are not all there, or of one that was refused."""
     problems: list[str] = []
     for key, user in state.users.items():
         marks = {str(user.get(name)) for name in MARKED}

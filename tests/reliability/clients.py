@@ -22,7 +22,7 @@ GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
 MARKED = ("displayName", "title", "nickName")
-"""Attributes that are always written together with one value: who sees two values saw half a write."""
+"""Attributes that are always written together with one value: two values are half a write."""
 
 REFUSED = "refused-"
 """Begins every marker that must never be seen anywhere."""
@@ -93,9 +93,7 @@ class Client:
         self.number = number
         self.stop = stop
         self.random = random.Random(f"{load.seed}/{number}")
-        self._wires = [
-            Wire(port, load.token, patience=load.patience) for port in load.ports
-        ]
+        self._wires = [Wire(port, load.token, patience=load.patience) for port in load.ports]
         self._made = 0
         self.own: list[str] = []
 

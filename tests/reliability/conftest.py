@@ -1,7 +1,7 @@
 """How much is tried, from which seed, and what is told of it at the end of the run.
 
 ``MEIBO_TEST_RELIABILITY=long`` (``make test-long``) takes the figures of docs/reliability.md.
-``MEIBO_TEST_SEED`` repeats a run; the quick runs have one seed always, so that a red one is red again.
+``MEIBO_TEST_SEED`` repeats a run; quick runs always have the same seed, so what is red stays red.
 """
 
 import os
@@ -63,7 +63,7 @@ def report(
 
 @pytest.fixture
 async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
-    """The service on an empty database, with a strict connection: one node, or two on PostgreSQL."""
+    """The service on an empty database with a strict connection; on PostgreSQL two nodes."""
     token = await prepare(database_url)
     async with Service(database_url, token, tmp_path) as service:
         yield service

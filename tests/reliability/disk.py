@@ -1,9 +1,9 @@
 """A disk that SQLite's files are on, which notes what is written and may lose power or fail.
 
 SQLite asks its operating system through a VFS; this one passes everything on to the real one and
-notes writes, truncations, syncs and deletions in their order. ``after_power_cut`` says what the files
-hold when the power goes at some entry: everything that was synced, and of the rest whatever a disk
-may have chosen to write, some of it torn in the middle.
+notes writes, truncations, syncs and deletions in their order. ``after_power_cuts`` says what the
+files hold when the power goes at some entry: everything that was synced, and of the rest whatever a
+disk may have chosen to write, some of it torn in the middle.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""What is there: read through the door as a client would, and from the tables as nobody else does."""
+"""What is there: read through the door as clients do, and from the tables as nobody else does."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
@@ -10,7 +10,7 @@ from meibo.scim.comparison import fold
 from meibo.scim.schema import JsonObject
 from meibo.storage import changes
 from meibo.storage.changes import Change
-from meibo.storage.database import Database, Transaction
+from meibo.storage.database import Database, Row, Transaction
 from meibo.storage.engine import open_database
 from tests.reliability.checkers import State
 from tests.reliability.wire import Answer
@@ -111,7 +111,9 @@ async def _damage(tx: Transaction) -> list[str]:
         if latest.get(key) != (version, version, version):
             problems.append(f"{key}: version {version}, but the changes are {latest.get(key)}")
         addresses |= {(key, fold(each["value"])) for each in body.get("emails", [])}
-    if addresses != {tuple(row) for row in await tx.all("SELECT user_id, value_key FROM user_emails")}:
+    if addresses != {
+        tuple(row) for row in await tx.all("SELECT user_id, value_key FROM user_emails")
+    }:
         problems.append("the index of e-mail addresses and the bodies differ")
     problems += await _wrong_totals(tx, "User", users)
     problems += await _wrong_totals(tx, "Group", groups)
@@ -123,9 +125,7 @@ async def _damage(tx: Transaction) -> list[str]:
     return problems
 
 
-async def _wrong_totals(
-    tx: Transaction, resource_type: str, rows: Iterable[tuple[object, ...]]
-) -> list[str]:
+async def _wrong_totals(tx: Transaction, resource_type: str, rows: Iterable[Row]) -> list[str]:
     counted = Counter(row[1] for row in rows if row[7] is None)
     kept = await tx.all(
         """

@@ -1,8 +1,8 @@
 """Carries out a request and dies at a chosen point of it: ``python -m tests.reliability.sweep``.
 
-Points lie before and after every call to the database's driver. Orders come as JSON lines on standard
-input; for each one a child is forked that carries it out, and a line says what became of it. The
-service itself knows nothing of this.
+Points lie before and after every call to the database's driver. Orders come as JSON lines on
+standard input; for each one a child is forked that carries it out, and a line says what became of
+it. The service itself knows nothing of this.
 """
 
 import asyncio

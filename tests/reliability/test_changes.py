@@ -40,7 +40,9 @@ async def unwritable(database: Database, table: LiteralString) -> AsyncIterator[
         )
         await execute(
             database,
-            f"CREATE TRIGGER refusal BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION refuse()",
+            f"""
+            CREATE TRIGGER refusal BEFORE INSERT ON {table}
+            FOR EACH ROW EXECUTE FUNCTION refuse()""",
         )
     yield
     if database.dialect.engine == "sqlite":
@@ -62,7 +64,9 @@ async def contents(database: Database, *names: LiteralString) -> list[object]:
     """Every row of the tables."""
 
     async def read(tx: Transaction) -> list[object]:
-        return [sorted(map(tuple, await tx.all(f"SELECT * FROM {name}")), key=repr) for name in names]
+        return [
+            sorted(map(tuple, await tx.all(f"SELECT * FROM {name}")), key=repr) for name in names
+        ]
 
     return await database.read(read)
 

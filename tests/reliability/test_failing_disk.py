@@ -16,7 +16,7 @@ MOST_POINTS = 500
 
 
 class Failing:
-    """Refuses the entry of a number, and with ``for_good`` all that follow, until it is repaired."""
+    """Refuses the entry of a number, and with ``for_good`` all that follow."""
 
     def __init__(self, point: int, error: type[apsw.Error], *, for_good: bool) -> None:
         self._left = point

@@ -58,7 +58,10 @@ class Case:
 def _rename(essence: Essence, cast: Cast) -> None:
     user = essence.pop(cast.names[0])
     user |= dict.fromkeys(("displayName", "title", "nickName"), "changed")
-    user |= {"userName": f"renamed {cast.number}", "emails": [{"value": f"{cast.number}@b.example"}]}
+    user |= {
+        "userName": f"renamed {cast.number}",
+        "emails": [{"value": f"{cast.number}@b.example"}],
+    }
     essence[f"renamed {cast.number}"] = user
 
 
@@ -159,7 +162,7 @@ async def cast_of(door: Door, number: int, essence: Essence) -> Cast:
     members: Json = [{"value": ids[0]}]
     answer = await door.ask("POST", "/Groups", {"schemas": [GROUP], **own, "members": members})
     essence[own["externalId"]] = {**own, "members": {ids[0]}}
-    return Cast(number, *ids, str(answer.json["id"]))
+    return Cast(number, ids[0], ids[1], str(answer.json["id"]))
 
 
 async def essence_of(door: Door) -> Essence:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Set
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, TypeVar
@@ -37,7 +37,7 @@ NOW = 1_800_000_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An operation of a PATCH, and what it does to a resource, if need be on a tolerant connection."""
+    """An operation of a PATCH, and what it does to a resource; on some connections it differs."""
 
     operation: JsonObject
     change: Change
@@ -71,7 +71,7 @@ def setting_each(values: Resource) -> Step:
     return Step({"op": "add", "value": values}, lambda resource: resource.update(values))
 
 
-def adding_email(email: dict[str, str]) -> Step:
+def adding_email(email: JsonObject) -> Step:
     """Adds an e-mail address, unless it is there."""
 
     def change(resource: Resource) -> None:
@@ -113,7 +113,11 @@ def setting_work_email(value: str) -> Step:
         except Refusal:
             resource["emails"] = [*resource.get("emails", []), {"type": "work", "value": value}]
 
-    operation: JsonObject = {"op": "replace", "path": 'emails[type eq "work"].value', "value": value}
+    operation: JsonObject = {
+        "op": "replace",
+        "path": 'emails[type eq "work"].value',
+        "value": value,
+    }
     return Step(operation, change, tolerant_change)
 
 
@@ -164,15 +168,24 @@ conditions = st.sampled_from([None, None, None, "right", "wrong"])
 FILTERS: list[tuple[str, Callable[[Resource], bool]]] = [
     ('userName eq "ANN"', lambda user: NAMES[user["userName"]] == "ann"),
     ('userName eq "Straße"', lambda user: NAMES[user["userName"]] == "strasse"),
-    ('userName sw "b" or userName ew "L"', lambda user: NAMES[user["userName"]] in ("bob", "carol")),
+    (
+        'userName sw "b" or userName ew "L"',
+        lambda user: NAMES[user["userName"]] in ("bob", "carol"),
+    ),
     ('externalId eq "e1"', lambda user: user.get("externalId") == "e1"),
     ("active eq true", lambda user: user["active"]),
-    ('not (title pr) and externalId ne "e2"',
-     lambda user: "title" not in user and user.get("externalId") != "e2"),
-    ('emails[type eq "work" and value co "B@"]',
-     lambda user: {"type": "work", "value": "b@a.example"} in user.get("emails", [])),
-    ('displayName co "x" and active eq false',
-     lambda user: "x" in user.get("displayName", "").lower() and not user["active"]),
+    (
+        'not (title pr) and externalId ne "e2"',
+        lambda user: "title" not in user and user.get("externalId") != "e2",
+    ),
+    (
+        'emails[type eq "work" and value co "B@"]',
+        lambda user: {"type": "work", "value": "b@a.example"} in user.get("emails", []),
+    ),
+    (
+        'displayName co "x" and active eq false',
+        lambda user: "x" in user.get("displayName", "").lower() and not user["active"],
+    ),
 ]
 
 
@@ -227,9 +240,7 @@ class Directory(RuleBasedStateMachine):
 
     # Requests and comparisons.
 
-    def ask(
-        self, method: str, path: str, body: Json = None, if_match: str | None = None
-    ) -> Answer:
+    def ask(self, method: str, path: str, body: Json = None, if_match: str | None = None) -> Answer:
         answer = self.world.wait(self.door.ask(method, path, body, if_match=if_match))
         self.world.requests[answer.status] += 1
         return answer
@@ -249,9 +260,8 @@ class Directory(RuleBasedStateMachine):
         assert answer.version == held.version, (answer.version, held.version)
         groups = found.pop("groups", [])
         assert isinstance(groups, list)
-        assert {each["value"] for each in groups if isinstance(each, dict)} == self.model.groups_of(
-            key
-        )
+        ids = {str(each["value"]) for each in groups if isinstance(each, dict)}
+        assert ids == self.model.groups_of(key)
         self._compare(found, key, held)
 
     def compare_group(self, answer: Answer, key: str) -> None:
@@ -260,7 +270,8 @@ class Directory(RuleBasedStateMachine):
         assert answer.version == held.version, (answer.version, held.version)
         members = found.pop("members", [])
         assert isinstance(members, list)
-        assert {each["value"] for each in members if isinstance(each, dict)} == held.members
+        ids = {str(each["value"]) for each in members if isinstance(each, dict)}
+        assert ids == held.members
         self._compare(found, key, held)
 
     def _compare(self, found: JsonObject, key: str, held: Held) -> None:
@@ -391,15 +402,11 @@ class Directory(RuleBasedStateMachine):
         start=st.integers(1, 3),
         size=st.integers(0, 3),
     )
-    def search(
-        self, asked: tuple[str, Callable[[Resource], bool]], start: int, size: int
-    ) -> None:
+    def search(self, asked: tuple[str, Callable[[Resource], bool]], start: int, size: int) -> None:
         text, holds = asked
         filter = f"filter={quote(text)}&" if text else ""
         answer = self.ask("GET", f"/Users?{filter}startIndex={start}&count={size}")
-        expected = [
-            key for key, held in self.model.live("users").items() if holds(held.attributes)
-        ]
+        expected = [key for key, held in self.model.live("users").items() if holds(held.attributes)]
         assert answer.status == 200, answer.body
         assert answer.json["totalResults"] == len(expected)
         found = answer.json["Resources"]
@@ -440,15 +447,16 @@ class Directory(RuleBasedStateMachine):
         values: Json = [{"value": each} for each in listed]
         operation: JsonObject = {"op": op, "path": "members", "value": values}
         if op == "remove":
-            operation = {"op": "remove", "path": f'members[value eq "{listed[0]}"]'}
             listed = listed[:1]
+            del operation["value"]
+            operation["path"] = f'members[value eq "{listed[0]}"]'
         elif op == "remove listed":
             operation["op"] = "remove"
         elif op == "clear":
-            operation, listed = {"op": "remove", "path": "members"}, []
-        operations = [operation]
-        if rename is not None:
-            operations.append({"op": "replace", "path": "displayName", "value": rename})
+            listed = []
+            operation = {"op": "remove", "path": "members"}
+        renaming: JsonObject = {"op": "replace", "path": "displayName", "value": rename}
+        operations = [operation] if rename is None else [operation, renaming]
         tag = self.condition(self.model.groups.get(key), which)
         answer = self.ask("PATCH", f"/Groups/{key}", patch_op(*operations), tag)
         try:
@@ -475,7 +483,7 @@ class Directory(RuleBasedStateMachine):
         self.compare_group(self.ask("GET", f"/Groups/{key}"), key)
 
     def _members(
-        self, listed: list[str], group: str = "", present: set[str] = frozenset()
+        self, listed: list[str], group: str = "", present: Set[str] = frozenset()
     ) -> set[str]:
         """Those of the listed that can be members.
 
@@ -503,7 +511,8 @@ class Directory(RuleBasedStateMachine):
     @rule(name=names)
     def find_group(self, name: str) -> None:
         answer = self.ask(
-            "GET", f"/Groups?excludedAttributes=members&filter=displayName%20eq%20%22{quote(name)}%22"
+            "GET",
+            f"/Groups?excludedAttributes=members&filter=displayName%20eq%20%22{quote(name)}%22",
         )
         expected = [
             key
@@ -541,7 +550,7 @@ def test_random_requests_are_answered_as_by_a_dictionary(
                 stateful_step_count=STEPS,
                 deadline=None,
                 report_multiple_bugs=False,
-                suppress_health_check=list(HealthCheck),
+                suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
             ),
         )
         assert the_world.wait(damage(the_world.database)) == []

@@ -1,4 +1,4 @@
-"""The power goes at any moment, and the disk has kept what it liked of what was not synced (R11)."""
+"""The power goes at any moment; of what was not synced the disk has kept what it liked (R11)."""
 
 import asyncio
 import random
@@ -55,7 +55,8 @@ async def lost_in_power_cuts(directory: Path, count: int, seed: int) -> tuple[in
         ready = len(disk.entries)
         async with open_door(url, token) as door:
             work = [write(door, disk.entries, n, count // 60) for n in range(CLIENTS)]
-            told = sorted(sum(await asyncio.gather(*work), []), key=lambda each: each.entries)
+            told = [each for client in await asyncio.gather(*work) for each in client]
+    told.sort(key=lambda each: each.entries)
     of_file = [each for each in disk.entries[ready:] if each.path.endswith(f"/{FILE}")]
     assert of_file[0].kind == "write", "the write-ahead log was never folded back"
 
@@ -85,7 +86,7 @@ def read_after(directory: Path, files: dict[str, bytearray]) -> dict[str, str]:
         connection.execute("PRAGMA synchronous = OFF")
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         sql = "SELECT id, json_extract(body, '$.title') FROM users"
-        return dict(connection.execute(sql).fetchall())
+        return {str(key): str(title) for key, title in connection.execute(sql).fetchall()}
     finally:
         connection.close()
         for file in directory.iterdir():

@@ -1,7 +1,7 @@
 """A small HTTP/1.1 client that knows what it does not know.
 
 Whether a request without an answer was carried out nobody can tell; only when the connection could
-not even be opened it certainly was not. General clients hide that difference and retry by themselves.
+not even be opened it certainly was not. General clients hide that difference and some try again.
 """
 
 import asyncio

@@ -47,8 +47,7 @@ class SearchRequest:
         """The query in a URL's parameters, their names in any letter case.
 
         Raises:
-            InvalidValue: a number is none.
-            InvalidSyntax: a parameter is there twice, in two letter cases.
+            InvalidValue: a number is none, or a parameter is there twice, in two letter cases.
         """
         if not parameters:
             return _FIRST_PAGE
@@ -101,7 +100,7 @@ _FIRST_PAGE = SearchRequest()
 def _by_lower_name(members: Mapping[str, _Value]) -> dict[str, _Value]:
     named = {name.lower(): value for name, value in members.items()}
     if len(named) != len(members):
-        raise InvalidSyntax("A parameter is there twice, in different letter case.")
+        raise InvalidValue("A parameter is given twice, in different letter case.")
     return named
 
 

@@ -36,6 +36,13 @@ WRITE_TRIES = 6  # the first without a lock, the others with one
 COMPOSED = 50  # statements sent as one; the time to plan them grows with the square of that
 POOL_SIZE = 10
 MIGRATING = 6312041  # an advisory lock: any number, the same in every version of this program
+NOTICEABLE_ROWS = 500
+_NEVER_ANALYZED = """
+    SELECT relname
+      FROM pg_stat_user_tables
+     WHERE schemaname = current_schema() AND n_live_tup >= $1
+       AND last_analyze IS NULL AND last_autoanalyze IS NULL
+"""
 SESSION = {
     "application_name": "meibo",
     "lock_timeout": "2s",
@@ -134,6 +141,19 @@ class PostgresDatabase:
             return await _attempt(connection, operation, locking=True)
 
         return await self._with_connection(run)
+
+    async def look_after(self) -> None:
+        """Gathers the planner's first statistics of tables that have just been filled.
+
+        Without any it takes every table for small and may read all people of a connection to find
+        one by name. Autovacuum comes by once a minute, and a first synchronisation is over by then.
+        """
+
+        async def run(connection: "Connection") -> None:
+            for (table,) in await connection.fetch(_NEVER_ANALYZED, NOTICEABLE_ROWS):
+                await connection.execute(f'ANALYZE "{table}"')
+
+        await self._with_connection(run)
 
     async def close(self) -> None:
         """Closes every connection."""

@@ -28,7 +28,8 @@ class Pool:
         self._size = size
         self._open = 0
         self._idle: list[Connection] = []
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        # Each is given a connection, or None: a place for a new one has come free.
+        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._closed = False
 
     async def acquire(self) -> "Connection":
@@ -45,7 +46,9 @@ class Pool:
                 self._open -= 1
             if self._open < self._size:
                 return await self._new()
-            await self._wait()
+            handed_over = await self._wait()
+            if handed_over is not None:
+                return handed_over
 
     def release(self, connection: "Connection", *, broken: bool = False) -> None:
         """Gives a connection back; a ``broken`` one, in the middle of something, is cut."""
@@ -53,9 +56,9 @@ class Pool:
             connection.terminate()
         if connection.is_closed():
             self._open -= 1
-        else:
+            self._hand_over(None)
+        elif not self._hand_over(connection):
             self._idle.append(connection)
-        self._wake()
 
     async def close(self) -> None:
         """Closes what is idle now and the others when they come back."""
@@ -68,26 +71,36 @@ class Pool:
     async def _new(self) -> "Connection":
         self._open += 1
         try:
-            return await asyncio.wait_for(self._connect(), CONNECT_SECONDS)
+            # Not wait_for: up to Python 3.11 it can lose a cancellation.
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return await self._connect()
         except BaseException:
             self._open -= 1
-            self._wake()
+            self._hand_over(None)
             raise
 
-    async def _wait(self) -> None:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def _wait(self) -> "Connection | None":
+        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         try:
-            await asyncio.wait_for(waiter, CONNECT_SECONDS)
-        except TimeoutError as error:
-            raise DatabaseUnavailable("every connection to PostgreSQL is busy") from error
-        finally:
-            if waiter in self._waiting:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return await waiter
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if waiter.cancelled():
                 self._waiting.remove(waiter)
+            elif (connection := waiter.result()) is not None:  # it comes too late
+                self.release(connection)
+            else:
+                self._hand_over(None)
+            if isinstance(error, TimeoutError):
+                raise DatabaseUnavailable("every connection to PostgreSQL is busy") from error
+            raise
 
-    def _wake(self) -> None:
+    def _hand_over(self, connection: "Connection | None") -> bool:
+        """Gives to who has waited longest, so that nobody who comes later overtakes him."""
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
-                waiter.set_result(None)
-                return
+                waiter.set_result(connection)
+                return True
+        return False

@@ -134,6 +134,9 @@ class SqliteDatabase:
         await durable
         return result
 
+    async def look_after(self) -> None:
+        """See ``Database.look_after``; plans rest on the indexes, not on statistics."""
+
     async def close(self) -> None:
         """Waits for writes under way, folds the write-ahead log back and closes the files."""
         await self._occupy()

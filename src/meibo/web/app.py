@@ -2,9 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -21,9 +22,13 @@ from meibo.web.metrics import Metrics
 from meibo.web.scim.application import ScimApplication
 from meibo.web.scim.request_log import RequestLog
 
+LOG_SECONDS = 0.5
 LAST_USED_SECONDS = 5.0
+CARE_SECONDS = 5.0
 DEFAULT_TENANT = "default"
 LARGEST_CLOCK_OFFSET = 5 * MICROSECONDS
+
+_log = structlog.get_logger(__name__)
 
 _SCIM = "/scim/v2"
 _TENANT = re.compile(r"(/t/([^/]{1,64})/scim/v2)(/.*)?", re.DOTALL)
@@ -87,8 +92,12 @@ class Application:
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
         tasks = [
-            asyncio.create_task(self._log.run(), name="request log"),
-            asyncio.create_task(self._note_last_use(), name="last use of tokens"),
+            asyncio.create_task(_every(seconds, act))
+            for seconds, act in (
+                (LOG_SECONDS, self._log.flush),
+                (LAST_USED_SECONDS, self._authenticator.flush),
+                (CARE_SECONDS, self._database.look_after),
+            )
         ]
         try:
             yield
@@ -96,13 +105,8 @@ class Application:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._log.flush()
-            await self._authenticator.flush()
-
-    async def _note_last_use(self) -> None:
-        while True:
-            await asyncio.sleep(LAST_USED_SECONDS)
-            await self._authenticator.flush()
+            for act in (self._log.flush, self._authenticator.flush):
+                await _tried(act)
 
     async def _live(self, _: Request) -> Response:
         return PlainTextResponse("alive")
@@ -125,3 +129,17 @@ class Application:
 
     async def _exposed_metrics(self, _: Request) -> Response:
         return Response(self._metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+    """Does something again and again, also after a time in which the database was away."""
+    while True:
+        await asyncio.sleep(seconds)
+        await _tried(act)
+
+
+async def _tried(act: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await act()
+    except StorageError as error:
+        _log.warning("put_off", task=act.__qualname__, error=repr(error))

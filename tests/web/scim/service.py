@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, LiteralString, TypeVar
 from urllib.parse import quote
@@ -47,7 +47,7 @@ class IdentityProvider:
         body: Any = None,
         *,
         content: bytes | None = None,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str | bytes] | None = None,
     ) -> httpx.Response:
         """Sends as it stands: ``path`` follows the base URL and is encoded already."""
         return await self._client.request(
@@ -207,7 +207,7 @@ class Service:
         found = await self.database.log.read(
             lambda tx: requests.latest(tx, self.tenant.id, count=10_000)
         )
-        return found[::-1]
+        return sorted(found, key=lambda row: row.at)
 
     async def rows(self, sql: LiteralString, **parameters: Parameter) -> list[tuple[Any, ...]]:
         """The rows that a SELECT finds, past all doors."""
@@ -298,6 +298,9 @@ class Watched:
 
     async def write(self, operation: Operation[T], **how: Any) -> T:
         return await self._database.write(self._watching(operation), **how)
+
+    async def look_after(self) -> None:
+        await self._database.look_after()
 
     async def close(self) -> None:
         await self._database.close()

@@ -4,8 +4,11 @@ import asyncio
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from meibo.access import tokens
 from meibo.storage.errors import DatabaseUnavailable
+from meibo.web.scim import request_log
 from tests.web.scim.service import (
     NOW,
     IdentityProvider,
@@ -135,7 +138,7 @@ HOSTILE = [
 
 async def test_whatever_comes_the_log_can_hold_it(service: Service, idp: IdentityProvider) -> None:
     for path in HOSTILE:
-        await idp.get(path, **{"User-Agent": "caf\u00e9 \x7f"})
+        await idp.send("GET", path, headers={"User-Agent": b"caf\xe9 \x7f"})
     await idp.post("/Users", user("name", **{"k" * 5_000 + str(n): n for n in range(20)}))
     await idp.send("BREW" * 40, "/Users")
     rows = await service.log()
@@ -163,31 +166,38 @@ async def test_no_secret_that_stands_in_a_url_is_kept(
     assert idp.token[-49:] not in rows
 
 
+@pytest.fixture
+async def quick_log(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log is written a hundred times a second."""
+    monkeypatch.setattr(request_log, "FLUSH_SECONDS", 0.01)
+    await service.stop()
+    await service.start()
+
+
+@pytest.mark.usefixtures("quick_log")
 async def test_a_row_outlives_the_stop_that_comes_while_it_is_stored(
     service: Service, idp: IdentityProvider
 ) -> None:
     """Some of them are on their way to the log when the service is told to stop."""
-    for number in range(30):
+    for number in range(60):
         await idp.get(f"/Users?count={number}")
-        if number % 10 == 0:
+        if number % 3 == 0:
+            await asyncio.sleep(0.01)  # about when the log writes what has gathered
             await service.stop()
             await service.start()
-            await asyncio.sleep(0.25)  # about when the log writes what has gathered
-    assert len(await service.log()) == 30
+    assert len(await service.log()) == 60
 
 
+@pytest.mark.usefixtures("quick_log")
 async def test_the_log_waits_for_a_database_that_is_away(
     service: Service, idp: IdentityProvider
 ) -> None:
-    log = Away(service.database.log)
-    service.application._log._database = log
+    service.application._log._database = log = Away(service.database.log)
     await idp.get("/Users")
-    await asyncio.sleep(0.3)
+    await log.tried.wait()
     await idp.get("/Groups")
     log.away = False
-    rows = await service.log()
-    assert [row.target for row in rows] == ["/Users", "/Groups"]
-    assert log.tries == 1
+    assert [row.target for row in await service.log()] == ["/Users", "/Groups"]
 
 
 class Away:
@@ -196,30 +206,33 @@ class Away:
     def __init__(self, database: Any) -> None:
         self._database = database
         self.away = True
-        self.tries = 0
+        self.tried = asyncio.Event()
 
     async def write(self, operation: Any) -> Any:
+        self.tried.set()
         if self.away:
-            self.tries += 1
             raise DatabaseUnavailable("away")
         return await self._database.write(operation)
 
 
+class Forgetful(Away):
+    """A database that does what it is told to, and loses the first answer."""
+
+    async def write(self, operation: Any) -> Any:
+        await self._database.write(operation)
+        self.tried.set()
+        if self.away:
+            self.away = False
+            raise DatabaseUnavailable("the connection was lost")
+
+
+@pytest.mark.usefixtures("quick_log")
 async def test_rows_that_were_stored_after_all_are_not_stored_twice(
     service: Service, idp: IdentityProvider
 ) -> None:
-    """The answer to a write may be lost: then nobody knows whether it has been done."""
-
-    class Forgetful(Away):
-        async def write(self, operation: Any) -> Any:
-            await self._database.write(operation)
-            if self.away:
-                self.away = False
-                raise DatabaseUnavailable("the connection was lost")
-
-    service.application._log._database = Forgetful(service.database.log)
+    service.application._log._database = log = Forgetful(service.database.log)
     await idp.get("/Users")
-    await asyncio.sleep(0.3)
+    await log.tried.wait()
     await idp.get("/Groups")
     assert [row.target for row in await service.log()] == ["/Users", "/Groups"]
 

@@ -8,23 +8,18 @@ import asyncio
 import contextlib
 from collections import Counter, deque
 
-import structlog
-
 from meibo.clock import MICROSECONDS
 from meibo.storage import requests
 from meibo.storage.database import Database, Transaction
 from meibo.storage.errors import StorageError, UniqueViolation
 from meibo.storage.requests import LoggedRequest, RefusedLogin
 
-FLUSH_SECONDS = 0.5
 BATCH_ROWS = 200  # one batch holds up the event loop for about a millisecond on SQLite
 MOST_WAITING = 100_000
 
-_log = structlog.get_logger(__name__)
-
 
 class RequestLog:
-    """Takes log rows and stores them in the background."""
+    """Takes log rows at once and stores them when ``flush`` is called."""
 
     def __init__(self, database: Database) -> None:
         self._database = database.log
@@ -43,17 +38,6 @@ class RequestLog:
         if len(self._refused) < MOST_WAITING:
             minute = at // (60 * MICROSECONDS)
             self._refused[RefusedLogin(slug, minute, address, reason, token, user_agent)] += 1
-
-    async def run(self) -> None:
-        """Stores what has gathered, for ever."""
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            try:
-                # Not cut short when this is cancelled: what is on its way to the log would be lost.
-                await asyncio.shield(self.flush())
-            except StorageError as error:
-                _log.warning("request_log_unavailable", error=repr(error), waiting=len(self._rows))
-                await asyncio.sleep(1)
 
     async def flush(self) -> None:
         """Stores what has gathered; rows that cannot be stored now stay for the next time.
