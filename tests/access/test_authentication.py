@@ -126,7 +126,6 @@ TWISTED = {
     "other scheme": "Digest {t}",
     "basic with the token": "Basic  {t}",
     "scheme of the same length": "Bearex {t}",
-    "two spaces": "Bearer  {t}",
     "tab": "Bearer\t{t}",
     "space before": " Bearer {t}",
     "space after": "Bearer {t} ",

@@ -19,7 +19,7 @@ import msgspec
 from meibo.storage.database import Database
 from meibo.storage.engine import open_database
 from tests.postgres import ROOT, free_port
-from tests.reliability.checkers import State
+from tests.reliability.checkers import State, replayed
 from tests.reliability.clients import Load
 from tests.reliability.inspection import damage, read_state
 from tests.reliability.wire import Wire, is_ready
@@ -78,6 +78,12 @@ class Node:
         self._process.kill()
         self._process.wait()
 
+    async def restart(self) -> float:
+        """Kills it and starts it again; the seconds until it is ready."""
+        self.kill()
+        self.start()
+        return await self.ready()
+
     def stop(self) -> int:
         """Ends it in good order, if it runs; its exit code."""
         if self._process is None:
@@ -127,6 +133,11 @@ class Service:
             problems = await damage(database)
             assert not problems, problems
             return await read_state(wire.ask, database)
+
+    async def check(self) -> None:
+        """The tables must not contradict themselves, each other or the history."""
+        problems = replayed(await self.state())
+        assert not problems, problems
 
     async def __aenter__(self) -> "Service":
         for node in self.nodes:

@@ -1,17 +1,23 @@
 """A node is killed under load, again and again (R1, R2), or only stopped for a while (R17)."""
 
 import asyncio
+import json
+import os
 import random
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from meibo.access import tokens
+from tests.postgres import ROOT
 from tests.reliability.checkers import every_problem, longest_silence
 from tests.reliability.clients import Load
 from tests.reliability.conftest import IS_LONG, Effort
+from tests.reliability.inspection import prepare
 from tests.reliability.ledger import read_ledger
 from tests.reliability.nodes import Service, clients
 
@@ -30,10 +36,7 @@ async def test_a_killed_node_loses_nothing_that_it_acknowledged(
     async with clients(Load(service.ports, service.token, str(ledger), seed)):
         for number in range(effort.kills):
             await asyncio.sleep(chance.uniform(0.05, 0.5))
-            node = service.nodes[number % len(service.nodes)]
-            node.kill()
-            node.start()
-            seconds.append(await node.ready())
+            seconds.append(await service.nodes[number % len(service.nodes)].restart())
     state = await service.state()
     operations = read_ledger(ledger)
 
@@ -72,3 +75,41 @@ async def test_the_other_node_goes_on_while_one_is_paused(
     silence = longest_silence(operations)
     report(f"{len(operations)} operations, {silence:.1f} s of silence")
     assert silence <= SILENCE_SECONDS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("vendor", ["entra", "okta"])
+async def test_a_simulation_ends_verified_although_both_sides_are_killed(
+    database_url: str, tmp_path: Path, vendor: tokens.Vendor, seed: int
+) -> None:
+    token = await prepare(database_url, vendor=vendor, strict=False)
+    async with Service(database_url, token, tmp_path) as service:
+
+        async def simulation() -> asyncio.subprocess.Process:
+            url = f"http://127.0.0.1:{service.ports[0]}/scim/v2"
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "meibo", "simulate", vendor, "--base-url", url, "--json"),
+                *("--users", "150", "--groups", "8", "--cycles", "3", "--seed", str(seed)),
+                *("--state-file", str(tmp_path / "state.json")),
+                cwd=ROOT,
+                env={**os.environ, "MEIBO_TOKEN": token},
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+
+        killed = await simulation()
+        await asyncio.sleep(1)
+        await service.nodes[0].restart()
+        killed.kill()
+        await killed.communicate()
+        resumed = await simulation()
+        for _ in range(2):
+            await asyncio.sleep(0.6)
+            await service.nodes[0].restart()
+        output, errors = await asyncio.wait_for(resumed.communicate(), 60)
+        assert resumed.returncode == 0, output + errors
+        told = json.loads(output)
+        assert told["ok"]
+        assert told["verification"]["differences"] == []
+        assert told["NOPE"], told
+        await service.check()

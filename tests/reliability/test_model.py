@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -534,10 +535,11 @@ class Directory(RuleBasedStateMachine):
 @pytest.mark.slow
 @pytest.mark.parametrize("strict", [True, False], ids=["strict", "tolerant"])
 def test_random_requests_are_answered_as_by_a_dictionary(
-    database_url: str, strict: bool, report: Callable[[str], None]
+    database_url: str, strict: bool, seed: int, report: Callable[[str], None]
 ) -> None:
     the_world = World(database_url)
 
+    @hypothesis.seed(seed)
     class Machine(Directory):
         world = the_world
         is_strict = strict

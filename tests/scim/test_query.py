@@ -78,7 +78,7 @@ def test_what_is_no_number_is_refused(name: str, text: str) -> None:
 
 
 def test_a_parameter_in_two_letter_cases_is_refused() -> None:
-    with pytest.raises(InvalidSyntax):
+    with pytest.raises(InvalidValue):
         SearchRequest.from_parameters({"count": "1", "COUNT": "2"})
 
 

@@ -119,6 +119,9 @@ class Authenticator:
         """
         if authorization is None:
             raise Refused("missing")
+        if b"  " in authorization:  # RFC 6750 §2.1: one or more spaces
+            scheme, _, credentials = authorization.partition(b" ")
+            authorization = scheme + b" " + credentials.lstrip(b" ")
         if len(authorization) != _HEADER_LENGTH:
             raise Refused("malformed")
         key = (slug, authorization[_ID])

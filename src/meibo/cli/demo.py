@@ -296,7 +296,7 @@ def _holdings(stage: Stage, outcome: Outcome) -> Table:
     async def count(tx: Transaction, of: Tenant) -> tuple[int, int, int, int]:
         people = await find_users(tx, of.id, Wanted())
         groups = await find_groups(tx, of.id, Wanted(), with_members=False)
-        inactive = sum(each.resource.get("active") is False for each in people)
+        inactive = sum(each.resource.get("active") is not True for each in people)
         return len(people), inactive, len(groups), sum(each.members for each in groups)
 
     people, inactive, groups, memberships = reading(stage.database, DEFAULT_TENANT, count)

@@ -33,7 +33,7 @@ def list_(filter_: str | None, database: str, tenant: str, as_json: bool) -> Non
             [
                 text_of(each.resource, "userName"),
                 text_of(each.resource, "displayName"),
-                "inactive" if each.resource.get("active") is False else "active",
+                "active" if each.resource.get("active") is True else "inactive",
                 text_of(each.resource, "externalId"),
                 each.connection.name,
                 text_of(each.resource, "id"),

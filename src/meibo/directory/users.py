@@ -48,14 +48,15 @@ async def create(
         Uniqueness: the userName or externalId is in use.
         InvalidValue: the connection's settings refuse the person.
     """
-    resource = {"active": True, **resource}
-    _admit(resource, rules)
-    if not resource["active"] and not rules.create_inactive:
+    if rules.email_required and not _is_reachable(resource):
+        raise _unreachable()
+    if resource.get("active") is False and not rules.create_inactive:
         raise errors.InvalidValue("active is false: this connection does not create inactive users")
     now = clock.now()
     returning = await _who_returns(tx, resource, by) if rules.revive else None
     if returning is not None:
         return await _revive(tx, returning, resource, user_type, by=by, now=now)
+    resource = {"active": True, **resource}
     user_id = new_id()
     user, row = _columns(resource, user_type, by, user_id, created=now, modified=now, version=1)
     await _write(
@@ -95,8 +96,7 @@ async def replace(
         NotFound, VersionMismatch, Uniqueness, Mutability, InvalidValue.
     """
     row, before = await _load(tx, user_id, by, if_match)
-    if "active" in before:
-        resource = {"active": before["active"], **resource}
+    resource = _with_active_of(before, resource)
     return await _save(tx, row, before, resource, user_type, by=by, rules=rules)
 
 
@@ -169,7 +169,9 @@ async def _save(
 ) -> Written:
     if after == before:
         return Written(row, None)
-    _admit(after, rules)
+    if rules.email_required and _is_reachable(before) and not _is_reachable(after):
+        # Only what takes the last address away: who never had one can still be deactivated.
+        raise _unreachable()
     if after["userName"] != before["userName"] and not rules.renames:
         raise errors.Mutability(
             "userName cannot be changed: this connection refuses changes of the user name"
@@ -228,6 +230,7 @@ async def _revive(
     now: int,
 ) -> Written:
     before = loaded(person.body)
+    resource = _with_active_of(before, resource)
     now = max(now, person.last_modified)
     version = person.version + 1
     user, row = _columns(
@@ -308,12 +311,19 @@ async def _as_read(
     return UserRow(row.id, row.version, row.body, groups, named, row.created, row.last_modified)
 
 
-def _admit(resource: JsonObject, rules: Rules) -> None:
-    if rules.email_required and not _addresses(resource) and "@" not in str(resource["userName"]):
-        raise errors.InvalidValue(
-            "emails is missing: this connection requires an e-mail address, or a userName that"
-            " is one"
-        )
+def _with_active_of(before: JsonObject, resource: JsonObject) -> JsonObject:
+    """``active`` left out keeps its value: to wake a leaver by omission is the worse error."""
+    return {"active": before["active"], **resource} if "active" in before else resource
+
+
+def _is_reachable(resource: JsonObject) -> bool:
+    return bool(_addresses(resource)) or "@" in str(resource["userName"])
+
+
+def _unreachable() -> errors.InvalidValue:
+    return errors.InvalidValue(
+        "emails is missing: this connection requires an e-mail address, or a userName that is one"
+    )
 
 
 def _columns(
@@ -343,8 +353,7 @@ def _columns(
         external_id=_text(resource.get("externalId")),
         display_name=_text(resource.get("displayName")),
         manager=_manager_id(resource),
-        # Taken away by a PATCH it is not true any more: access needs somebody to say so.
-        active=resource.get("active") is True,
+        active=_truth(resource.get("active")),
         version=version,
         created=created,
         last_modified=modified,
@@ -360,6 +369,11 @@ def _name_key(resource: JsonObject) -> str:
 
 def _text(value: Json) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _truth(value: Json) -> bool | None:
+    """None where a PATCH has taken ``active`` away; access needs somebody to say it is true."""
+    return value if isinstance(value, bool) else None
 
 
 def _manager_id(resource: JsonObject) -> str | None:

@@ -5,11 +5,13 @@ from functools import lru_cache
 
 from meibo.idp import quirks
 from meibo.idp.entra import ENTRA
+from meibo.idp.filters import undo_filter
 from meibo.idp.generic import OTHER
 from meibo.idp.okta import OKTA
 from meibo.idp.operations import undo_patch
 from meibo.idp.quirks import Quirk, Tolerance, Vendor
 from meibo.idp.resources import undo_resource
+from meibo.scim.filter import Filter
 from meibo.scim.schema import Json, ResourceType
 
 VENDORS: dict[str, Vendor] = {vendor.key: vendor for vendor in (ENTRA, OKTA, OTHER)}
@@ -56,6 +58,12 @@ class Profile:
             return message
         tolerance = Tolerance(self.tolerated, noted)
         return undo_patch(message, resource_type, own_id, tolerance, ignored)
+
+    def filter(self, filter: Filter, noted: set[str]) -> Filter:
+        """A filter as it was meant."""
+        if not self.tolerated:
+            return filter
+        return undo_filter(filter, Tolerance(self.tolerated, noted))
 
     @property
     def strict_schemas(self) -> bool:

@@ -183,6 +183,13 @@ BARE_WORD = Quirk(
     "goauthentik/authentik: providers/scim/clients/users.py; wso2/product-is#19409; "
     "AzureAD/SCIMReferenceCode: PostmanCollection.json",
 )
+TWICE_ENCODED = Quirk(
+    "twice-encoded",
+    "A value in a filter was percent-encoded once too often (`a%40x.example`); it is looked for as "
+    "it came and decoded once more.",
+    ("Microsoft SCIM Validator",),
+    "fleetdm/fleet: ee/server/scim/users.go",
+)
 EMPTY_OPERATIONS = Quirk(
     "empty-operations",
     "The `Operations` of a PATCH are an empty array; the request succeeds and changes nothing.",
@@ -218,6 +225,7 @@ ALL: tuple[Quirk, ...] = (
     VALUE_NAMED_AGAIN,
     REPEATED_ID,
     BARE_WORD,
+    TWICE_ENCODED,
     EMPTY_OPERATIONS,
     UNKNOWN_MEMBER,
 )

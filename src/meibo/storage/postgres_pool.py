@@ -87,7 +87,8 @@ class Pool:
                 return await waiter
         except (TimeoutError, asyncio.CancelledError) as error:
             if waiter.cancelled():
-                self._waiting.remove(waiter)
+                if waiter in self._waiting:  # else it has been passed over
+                    self._waiting.remove(waiter)
             elif (connection := waiter.result()) is not None:  # it comes too late
                 self.release(connection)
             else:

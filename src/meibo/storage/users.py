@@ -58,7 +58,7 @@ class UserColumns:
     external_id: str | None
     display_name: str | None
     manager: str | None
-    active: bool
+    active: bool | None
     version: int
     created: int
     last_modified: int
@@ -76,7 +76,7 @@ class UserColumns:
             "external_id": self.external_id,
             "display_name": self.display_name,
             "manager": self.manager,
-            "active": int(self.active),
+            "active": None if self.active is None else int(self.active),
             "version": self.version,
             "created": self.created,
             "last_modified": self.last_modified,

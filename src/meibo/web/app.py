@@ -91,8 +91,9 @@ class Application:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
+        stopping = asyncio.Event()
         tasks = [
-            asyncio.create_task(_every(seconds, act))
+            asyncio.create_task(_every(seconds, act, stopping))
             for seconds, act in (
                 (LOG_SECONDS, self._log.flush),
                 (LAST_USED_SECONDS, self._authenticator.flush),
@@ -102,9 +103,8 @@ class Application:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            stopping.set()
+            await asyncio.gather(*tasks)
             for act in (self._log.flush, self._authenticator.flush):
                 await _tried(act)
 
@@ -131,11 +131,19 @@ class Application:
         return Response(self._metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
-    """Does something again and again, also after a time in which the database was away."""
-    while True:
-        await asyncio.sleep(seconds)
-        await _tried(act)
+async def _every(
+    seconds: float, act: Callable[[], Awaitable[None]], stopping: asyncio.Event
+) -> None:
+    """Does something again and again, also after a time in which the database was away.
+
+    It is never cut short: rows that are on their way to the database would be lost.
+    """
+    while not stopping.is_set():
+        try:
+            async with asyncio.timeout(seconds):
+                await stopping.wait()
+        except TimeoutError:
+            await _tried(act)
 
 
 async def _tried(act: Callable[[], Awaitable[None]]) -> None:

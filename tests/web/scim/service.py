@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, LiteralString, TypeVar
@@ -47,19 +48,21 @@ class IdentityProvider:
         body: Any = None,
         *,
         content: bytes | None = None,
-        headers: Mapping[str, str | bytes] | None = None,
+        headers: Mapping[str, Any] | None = None,
     ) -> httpx.Response:
         """Sends as it stands: ``path`` follows the base URL and is encoded already."""
+        if content is None and body is not None:
+            content = json.dumps(body).encode()
         return await self._client.request(
             method,
             f"{self.base_url}{path}",
             headers={
                 "Authorization": f"Bearer {self.token}",
                 "Accept": "application/scim+json",
-                **({"Content-Type": "application/scim+json"} if body or content else {}),
+                **({} if content is None else {"Content-Type": "application/scim+json"}),
                 **(headers or {}),
             },
-            **({"json": body} if content is None else {"content": content}),
+            content=content,
         )
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
@@ -78,14 +81,14 @@ class IdentityProvider:
         message = {"schemas": [urns.PATCH_OP], "Operations": list(operations)}
         return await self.send("PATCH", path, message, headers=headers)
 
-    async def create_user(self, user_name: str = "alice@a.example", **attributes: Any) -> Any:
+    async def create_user(self, user_name: str = "alice@a.example", /, **attributes: Any) -> Any:
         """The JSON of a new user."""
         response = await self.post("/Users", user(user_name, **attributes))
         assert response.status_code == 201, response.text
         return response.json()
 
     async def create_group(
-        self, name: str = "Staff", members: Sequence[Any] = (), **more: Any
+        self, name: str = "Staff", members: Sequence[Any] = (), /, **more: Any
     ) -> Any:
         """The JSON of a new group; ``members`` are users or groups that were created before."""
         response = await self.post("/Groups", group(name, members, **more))
@@ -112,12 +115,12 @@ class IdentityProvider:
         return [each["id"] for each in listed["Resources"]]
 
 
-def user(user_name: str = "alice@a.example", **attributes: Any) -> Any:
+def user(user_name: Any = "alice@a.example", /, **attributes: Any) -> Any:
     """The body of a POST or PUT."""
     return {"schemas": [urns.USER], "userName": user_name, **attributes}
 
 
-def group(name: str = "Staff", members: Sequence[Any] = (), **attributes: Any) -> Any:
+def group(name: str = "Staff", members: Sequence[Any] = (), /, **attributes: Any) -> Any:
     """The body of a POST or PUT; ``members`` are resources that were created before."""
     listed = {"members": [{"value": each["id"]} for each in members]} if members else {}
     return {"schemas": [urns.GROUP], "displayName": name, **listed, **attributes}
@@ -268,7 +271,7 @@ async def running(application: ASGIApp) -> AsyncIterator[None]:
     sent: asyncio.Queue[Message] = asyncio.Queue()
     told: asyncio.Queue[Message] = asyncio.Queue()
     scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-    task = asyncio.create_task(application(scope, sent.get, told.put))
+    task = asyncio.ensure_future(application(scope, sent.get, told.put))
     sent.put_nowait({"type": "lifespan.startup"})
     assert await told.get() == {"type": "lifespan.startup.complete"}
     yield
@@ -278,12 +281,16 @@ async def running(application: ASGIApp) -> AsyncIterator[None]:
 
 
 class Watched:
-    """A database that keeps the text of every statement, and counts the rows that were read."""
+    """A database that keeps the text of every statement, and counts the rows that were read.
+
+    With an ``error`` it raises that and does nothing.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.statements: list[str] = []
         self.rows_read = 0
+        self.error: Exception | None = None
 
     @property
     def dialect(self) -> Dialect:
@@ -294,9 +301,11 @@ class Watched:
         return self._database.log
 
     async def read(self, operation: Operation[T], **how: Any) -> T:
+        self._fail()
         return await self._database.read(self._watching(operation), **how)
 
     async def write(self, operation: Operation[T], **how: Any) -> T:
+        self._fail()
         return await self._database.write(self._watching(operation), **how)
 
     async def look_after(self) -> None:
@@ -304,6 +313,10 @@ class Watched:
 
     async def close(self) -> None:
         await self._database.close()
+
+    def _fail(self) -> None:
+        if self.error is not None:
+            raise self.error
 
     def _watching(self, operation: Operation[T]) -> Callable[[Transaction], Awaitable[T]]:
         return lambda tx: operation(_WatchedTransaction(tx, self))

@@ -154,7 +154,8 @@ async def everything(database: Database) -> str:
     found: list[Any] = []
     for tables, part in ((TABLES, database), (LOG_TABLES, database.log)):
         for table in tables:
-            rows = await part.read(lambda tx, table=table: tx.all(f"SELECT * FROM {table}"))
+            sql: Any = f"SELECT * FROM {table}"
+            rows = await part.read(lambda tx, sql=sql: tx.all(sql))
             found.extend([table, *(tuple(row) for row in rows)])
     return repr(found)
 

@@ -8,7 +8,7 @@ import pytest
 
 from meibo.access import tokens
 from meibo.storage.errors import DatabaseUnavailable
-from meibo.web.scim import request_log
+from meibo.web import app
 from tests.web.scim.service import (
     NOW,
     IdentityProvider,
@@ -169,7 +169,7 @@ async def test_no_secret_that_stands_in_a_url_is_kept(
 @pytest.fixture
 async def quick_log(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log is written a hundred times a second."""
-    monkeypatch.setattr(request_log, "FLUSH_SECONDS", 0.01)
+    monkeypatch.setattr(app, "LOG_SECONDS", 0.01)
     await service.stop()
     await service.start()
 
@@ -190,9 +190,10 @@ async def test_a_row_outlives_the_stop_that_comes_while_it_is_stored(
 
 @pytest.mark.usefixtures("quick_log")
 async def test_the_log_waits_for_a_database_that_is_away(
-    service: Service, idp: IdentityProvider
+    service: Service, idp: IdentityProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service.application._log._database = log = Away(service.database.log)
+    log = Away(service.database.log)
+    monkeypatch.setattr(service.application._log, "_database", log)
     await idp.get("/Users")
     await log.tried.wait()
     await idp.get("/Groups")
@@ -228,9 +229,10 @@ class Forgetful(Away):
 
 @pytest.mark.usefixtures("quick_log")
 async def test_rows_that_were_stored_after_all_are_not_stored_twice(
-    service: Service, idp: IdentityProvider
+    service: Service, idp: IdentityProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service.application._log._database = log = Forgetful(service.database.log)
+    log = Forgetful(service.database.log)
+    monkeypatch.setattr(service.application._log, "_database", log)
     await idp.get("/Users")
     await log.tried.wait()
     await idp.get("/Groups")

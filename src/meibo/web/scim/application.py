@@ -21,6 +21,7 @@ from meibo.storage.database import Database
 from meibo.storage.requests import LoggedRequest
 from meibo.web.limits import RateLimits
 from meibo.web.metrics import Metrics
+from meibo.web.scim.accept import prefers_json
 from meibo.web.scim.error_response import error_answer, scim_error
 from meibo.web.scim.exchange import Answer, Exchange
 from meibo.web.scim.request_log import RequestLog
@@ -117,12 +118,10 @@ class ScimApplication:
 async def _send(
     send: Send, found: Answer, headers: dict[bytes, bytes], method: str, request_id: str
 ) -> None:
-    accept = headers.get(b"accept", b"")
-    as_json = b"application/json" in accept and b"application/scim+json" not in accept
     outgoing = [(b"x-request-id", request_id.encode()), _NO_STORE]
     body = found.body
     if found.status != 204:
-        outgoing.append(_JSON if as_json and found.status < 400 else _SCIM_JSON)
+        outgoing.append(_JSON if prefers_json(headers.get(b"accept", b"")) else _SCIM_JSON)
     if found.etag is not None:
         outgoing.append((b"etag", found.etag.encode()))
     if found.location is not None:

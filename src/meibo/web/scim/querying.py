@@ -34,6 +34,8 @@ def condition(
             raise
         parsed = parse_filter(search.filter, resource_type, bare_words=True, max_length=longest)
         exchange.quirks.add(BARE_WORD.name)
+    if "%" in search.filter:
+        parsed = exchange.profile.filter(parsed, exchange.quirks)
     return compile_filter(parsed, resource_type, exchange.database.dialect)
 
 

@@ -64,7 +64,7 @@ CREATE TABLE users (
     external_id    exact_text,
     display_name   exact_text,
     manager        exact_text,
-    active         SMALLINT   NOT NULL,
+    active         SMALLINT,
     removed        BIGINT,
     version        BIGINT     NOT NULL,
     created        BIGINT     NOT NULL,
