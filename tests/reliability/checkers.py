@@ -13,6 +13,7 @@ import msgspec
 
 from meibo.scim.comparison import fold
 from meibo.scim.schema import JsonObject
+from meibo.scim.urns import ENTERPRISE_USER
 from meibo.storage.changes import Change
 from tests.reliability.clients import MARKED, REFUSED
 from tests.reliability.ledger import Operation
@@ -267,6 +268,7 @@ def history(operations: Iterable[Operation], state: State) -> list[str]:
 def replayed(state: State) -> list[str]:
     """The history told from its beginning gives exactly what is there now, version by version."""
     people: dict[str, JsonObject] = {}
+    removed: dict[str, JsonObject] = {}
     members: dict[str, set[str]] = defaultdict(set)
     versions: dict[str, int] = {}
     problems: list[str] = []
@@ -276,8 +278,10 @@ def replayed(state: State) -> list[str]:
             problems.append(f"{key} goes from version {versions.get(key, 0)} to {change.version}")
         versions[key] = change.version
         if change.action == "removed":
-            people.pop(key, None)
+            removed[key] = people.pop(key, {})
             continue
+        if change.action == "revived":  # tells what differs from when he was last there
+            people[key] = removed.pop(key)
         moved = attributes.pop("members", None)
         if moved is not None:
             members[key] = (members[key] | set(moved["added"])) - set(moved["removed"])
@@ -289,11 +293,7 @@ def replayed(state: State) -> list[str]:
     for key in people.keys() ^ state.users.keys():
         problems.append(f"{key} is only in {'the history' if key in people else 'the directory'}")
     for key in people.keys() & state.users.keys():
-        user = {
-            name: value
-            for name, value in state.users[key].items()
-            if name not in ("id", "meta", "schemas", "groups")
-        }
+        user = _as_recorded(state.users[key])
         if user != people[key]:
             problems.append(f"{key} is {user}, but its history says {people[key]}")
         if version_of(state.users[key]) != versions[key]:
@@ -304,6 +304,20 @@ def replayed(state: State) -> list[str]:
         if version_of(group) != versions.get(key):
             problems.append(f"group {key} has another version than its last change")
     return problems
+
+
+def _as_recorded(user: JsonObject) -> JsonObject:
+    """A user as the history tells of one: without what others decide, extensions taken apart."""
+    found: JsonObject = {}
+    for name, value in user.items():
+        if name.startswith("urn:") and isinstance(value, dict):
+            found.update((f"{name}:{sub}", each) for sub, each in value.items())
+        elif name not in ("id", "meta", "schemas", "groups"):
+            found[name] = value
+    manager = found.get(f"{ENTERPRISE_USER}:manager")
+    if isinstance(manager, dict):
+        found[f"{ENTERPRISE_USER}:manager"] = {"value": manager["value"]}
+    return found
 
 
 def longest_silence(operations: Iterable[Operation]) -> float:

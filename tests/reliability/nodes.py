@@ -4,6 +4,7 @@ Only processes that were started here are ever signalled, by their id.
 """
 
 import asyncio
+import ctypes
 import os
 import signal
 import subprocess
@@ -27,6 +28,12 @@ from tests.reliability.wire import Wire, is_ready
 READY_SECONDS = 30.0
 PUBLIC_URL = "http://directory.example.com"
 """Of all nodes, so that they answer the same bytes."""
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def _end_with_us() -> None:
+    """Asks Linux to kill the process when the tests' own is gone, however that ended."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Node:
@@ -51,6 +58,7 @@ class Node:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                preexec_fn=_end_with_us,
             )
 
     async def ready(self) -> float:

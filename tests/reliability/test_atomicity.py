@@ -97,6 +97,6 @@ async def test_a_patch_with_one_impossible_operation_changes_nothing(
             assert answer.status in (400, 409), f"{name} at {place} of {operations}"
             assert await snapshot(wire, path) == before[path], f"{name} at {place} of {operations}"
         assert await all_changes(database) == changes
-    await service.state()
+    await service.check()
     told = ", ".join(f"{count} {scim_type}" for (_, scim_type), count in statuses.most_common())
     report(f"{effort.patches} refused PATCHes ({told})")

@@ -113,7 +113,7 @@ async def _postgresql_schema(database: Database) -> Schema:
           FROM pg_index x
           JOIN pg_class t ON t.oid = x.indrelid
           JOIN pg_class i ON i.oid = x.indexrelid
-         WHERE t.relnamespace = current_schema()::regnamespace""",
+         WHERE t.relnamespace = CAST(current_schema() AS regnamespace)""",
     ):
         found[table]["indexes"][name] = (unique, partial, list(columns))
     for table, other, columns in await _all(

@@ -70,22 +70,26 @@ _BOOLEAN: Final = re.compile(r'\s"?(?:true|false)\b', re.IGNORECASE)
 
 def _spellings(path: str, resource_type: ResourceType) -> Iterator[tuple[str, tuple[Quirk, ...]]]:
     yield path, ()
-    yield from _with_urn(path, resource_type, ())
+    yield from with_urn(path, resource_type)
     selected = _SELECTED_BY_VALUE.fullmatch(path)
     if selected is not None:
         why = (quirks.SINGLE_SELECTED,)
         yield selected[1], why
-        yield from _with_urn(selected[1], resource_type, why)
+        yield from with_urn(selected[1], resource_type, why)
 
 
-def _with_urn(
-    path: str, resource_type: ResourceType, why: tuple[Quirk, ...]
+def with_urn(
+    path: str, resource_type: ResourceType, why: tuple[Quirk, ...] = ()
 ) -> Iterator[tuple[str, tuple[Quirk, ...]]]:
+    """``path`` with a schema's URN as the RFC spells it, where one is misspelled or left out.
+
+    Each with the reasons for it, after those in ``why``; at most a few.
+    """
     layout = layout_of(resource_type)
     lower = path.lower()
-    for urn, extension in layout.extensions.items():
-        if lower.startswith(f"{urn}."):
-            yield f"{extension.urn}:{path[len(urn) + 1 :]}", (*why, quirks.DOTTED_URN)
+    for schema in (resource_type.schema, *(each.schema for each in resource_type.extensions)):
+        if lower.startswith(f"{schema.id.lower()}."):
+            yield f"{schema.id}:{path[len(schema.id) + 1 :]}", (*why, quirks.DOTTED_URN)
     name = _FIRST_NAME.match(lower)
     owner = None if name is None else layout.owners.get(name[0])
     if owner is not None:

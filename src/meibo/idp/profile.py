@@ -12,6 +12,7 @@ from meibo.idp.operations import undo_patch
 from meibo.idp.quirks import Quirk, Tolerance, Vendor
 from meibo.idp.resources import undo_resource
 from meibo.scim.filter import Filter
+from meibo.scim.parser import MAX_FILTER_LENGTH, parse_filter
 from meibo.scim.schema import Json, ResourceType
 
 VENDORS: dict[str, Vendor] = {vendor.key: vendor for vendor in (ENTRA, OKTA, OTHER)}
@@ -59,11 +60,23 @@ class Profile:
         tolerance = Tolerance(self.tolerated, noted)
         return undo_patch(message, resource_type, own_id, tolerance, ignored)
 
-    def filter(self, filter: Filter, noted: set[str]) -> Filter:
-        """A filter as it was meant."""
+    def filter(
+        self,
+        text: str,
+        resource_type: ResourceType,
+        noted: set[str],
+        *,
+        max_length: int = MAX_FILTER_LENGTH,
+    ) -> Filter:
+        """The filter that ``text`` was meant to be; the quirks undone for that go to ``noted``.
+
+        Raises:
+            InvalidFilter: it cannot be read.
+        """
         if not self.tolerated:
-            return filter
-        return undo_filter(filter, Tolerance(self.tolerated, noted))
+            return parse_filter(text, resource_type, max_length=max_length)
+        tolerance = Tolerance(self.tolerated, noted)
+        return undo_filter(text, resource_type, tolerance, max_length=max_length)
 
     @property
     def strict_schemas(self) -> bool:

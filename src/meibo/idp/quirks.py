@@ -29,16 +29,16 @@ class Quirk:
 
 BOOLEAN_AS_STRING = Quirk(
     "boolean-as-string",
-    'A boolean is sent as the string "True" or "False", in any letter case, as a value or in the '
-    "filter of a path; it becomes the boolean. Any other string is refused.",
+    'A boolean is sent as the string "True" or "False", in any letter case, as a value or in a '
+    "filter; it becomes the boolean. Any other string is refused.",
     ("Entra ID", "Keycloak"),
     "Microsoft Learn: SCIM 2.0 protocol compliance; AzureAD/SCIMReferenceCode#21; "
     "Captain-P-Goldfish/scim-for-keycloak#119",
 )
 NUMBER_AS_STRING = Quirk(
     "number-as-string",
-    "The value of a number attribute is sent as a string; it becomes the number if the string is a "
-    "JSON number that can be kept exactly.",
+    "The value of a number attribute is sent as a string, or compared with one in a filter; it "
+    "becomes the number if the string is a JSON number that can be kept exactly.",
     ("nobody seen yet",),
     "none recorded; by analogy with boolean-as-string, for custom attributes",
 )
@@ -117,8 +117,9 @@ WRONG_SCHEMAS = Quirk(
 )
 EXTENSION_WITHOUT_URN = Quirk(
     "extension-without-urn",
-    "An attribute of an extension is named without the extension's URN, such as `department`; it "
-    "is understood where no core attribute and only one extension has that name.",
+    "An attribute of an extension is named without the extension's URN, such as `department`, in a "
+    "body, a PATCH or a filter; it is understood where no core attribute and only one extension "
+    "has that name.",
     ("Entra ID (older provisioning jobs and test collections)",),
     "wso2/product-is#21738; AzureAD/SCIMReferenceCode#22",
 )
@@ -142,7 +143,7 @@ UNKNOWN_ATTRIBUTE = Quirk(
 )
 DOTTED_URN = Quirk(
     "dotted-urn",
-    "A dot stands between an extension's URN and its attribute; it becomes a colon.",
+    "A dot stands between a schema's URN and an attribute of it; it becomes a colon.",
     ("Entra ID (older provisioning jobs)",),
     "Microsoft Learn: SCIM 2.0 protocol compliance; apache/directory-scimple#704",
 )
@@ -254,6 +255,10 @@ class Tolerance:
     def __init__(self, tolerated: Collection[str], noted: set[str]) -> None:
         self._tolerated = tolerated
         self._noted = noted
+
+    def tolerates(self, quirk: Quirk) -> bool:
+        """Whether ``quirk`` may be there."""
+        return quirk.name in self._tolerated
 
     def undoes(self, quirk: Quirk) -> bool:
         """Whether ``quirk`` is to be undone; if so, it has fired and is noted."""

@@ -3,7 +3,8 @@
 RFC 7643 §2.4; the functions return new lists and elements and leave what they are given as it is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from meibo.scim.comparison import fold
@@ -29,6 +30,10 @@ def element_key(attribute: Attribute, element: JsonObject) -> ElementKey:
         return held
     type_ = element.get("type")
     return (held, fold(type_) if isinstance(type_, str) else None)
+
+
+def _type(element: JsonObject) -> Json:
+    return element.get("type")
 
 
 def _name(item: tuple[str, Json]) -> str:
@@ -101,14 +106,57 @@ def without_elements(
     return [each for each in elements if stays(each)]
 
 
-def make_primary(elements: list[JsonObject], places: Sequence[int]) -> None:
+@dataclass(frozen=True, slots=True)
+class Leeway:
+    """What may be done otherwise than by the RFC's letter while operations are applied.
+
+    Each is asked only where it makes a difference, and says whether to do it.
+    """
+
+    # Of several elements that are made primary, the first with a value becomes the only one.
+    first_primary: Callable[[], bool]
+    # An element that lost its value, and has only labels left, goes.
+    drop_emptied: Callable[[], bool]
+
+
+# Sub-attributes that say of what kind a value is and are none themselves (RFC 7643 §2.4).
+LABELS = frozenset({"type", "display", "primary"})
+
+
+def without_emptied(
+    before: Iterable[JsonObject], elements: Sequence[JsonObject]
+) -> Sequence[JsonObject]:
+    """``elements`` without those that have nothing but labels left of what they were ``before``.
+
+    They are known by their type. One that had nothing else before is not emptied, nor is a new one,
+    which may get its value later. The very same elements when none is.
+    """
+    bare = [each for each in elements if each.keys() <= LABELS]
+    if not bare:
+        return elements
+    valued: set[Json] = set()
+    labelled: set[Json] = set()
+    for each in before:
+        (labelled if each.keys() <= LABELS else valued).add(_type(each))
+    emptied = valued - labelled
+    if not any(_type(each) in emptied for each in bare):
+        return elements
+    return [each for each in elements if not (each.keys() <= LABELS and _type(each) in emptied)]
+
+
+def make_primary(
+    elements: list[JsonObject], places: Sequence[int], leeway: Leeway | None = None
+) -> None:
     """Make the element at the one place of ``places`` the only primary one, in the list itself.
 
     Raises:
         InvalidValue: there are several places, and at most one element may be primary.
     """
     if len(places) > 1:
-        raise InvalidValue(f"At most one value may be primary, not {len(places)} of them.")
+        if leeway is None or not leeway.first_primary():
+            raise InvalidValue(f"At most one value may be primary, not {len(places)} of them.")
+        with_value = (place for place in places if not elements[place].keys() <= LABELS)
+        places = [next(with_value, places[0])]
     for place, each in enumerate(elements):
         if place not in places and each.get("primary") is True:
             elements[place] = {**each, "primary": False}

@@ -13,7 +13,9 @@ before it is entered, so hostile text costs time in proportion to its length.
 import json
 import math
 import re
-from typing import NoReturn, get_args
+import unicodedata
+from collections.abc import Callable
+from typing import NoReturn, TypeAlias, get_args
 
 from meibo.scim.comparison import Scalar
 from meibo.scim.errors import InvalidFilter, InvalidPath, ScimError
@@ -28,6 +30,9 @@ MAX_DEPTH = 32
 MAX_COMPARISONS = 100
 MAX_DIGITS = 19
 
+# Finds what a name or URN stands for, as `meibo.scim.path.resolve` does.
+Resolve: TypeAlias = Callable[[str, ResourceType], AttributePath | Schema | None]
+
 _filters: Templates[Filter] = Templates()
 _paths: Templates[PatchPath | Schema] = Templates()
 
@@ -41,13 +46,16 @@ def parse_filter(
     resource_type: ResourceType,
     *,
     bare_words: bool = False,
+    departures: set[Type] | None = None,
+    resolve: Resolve = resolve,
     max_length: int = MAX_FILTER_LENGTH,
 ) -> Filter:
     """The filter that ``text`` spells.
 
     With ``bare_words`` the literals need not be JSON: a word where text is compared is that text
-    (``userName eq bob``), and true and false may be quoted or in capitals. ``max_length`` is in
-    characters.
+    (``userName eq bob``), true and false may be quoted or in capitals, numbers may be quoted. The
+    types for which that was made use of are put into ``departures``. ``resolve`` may know more
+    names than the resource type has. ``max_length`` is in characters.
 
     Raises:
         InvalidFilter: the text is malformed or over a limit, names an attribute that does not exist
@@ -60,9 +68,11 @@ def parse_filter(
         known = _filters.make(resource_type, shape, literals)
         if known is not None:
             return known
-    parser = _Parser(text, resource_type, InvalidFilter, bare_words=bare_words)
+    parser = _Parser(text, resource_type, InvalidFilter, resolve, bare_words=bare_words)
     filter = parser.whole_filter()
-    if shape is not None and not parser.tolerated:
+    if departures is not None:
+        departures |= parser.departures
+    if shape is not None and not parser.departures and not parser.respelt:
         _filters.keep(resource_type, shape, filter_template(filter))
     return filter
 
@@ -86,9 +96,9 @@ def parse_patch_path(
         known = _paths.make(resource_type, shape, literals)
         if known is not None:
             return known
-    parser = _Parser(text, resource_type, InvalidPath, bare_words=bare_words)
+    parser = _Parser(text, resource_type, InvalidPath, resolve, bare_words=bare_words)
     path = parser.whole_patch_path()
-    if shape is not None and not parser.tolerated:
+    if shape is not None and not parser.departures:
         _paths.keep(resource_type, shape, path_template(path))
     return path
 
@@ -126,8 +136,9 @@ _TOKEN = re.compile(
 _NOT_TEXT = re.compile("[\x00-\x1f\ud800-\udfff]")
 _NOT_A_VALUE = re.compile("[\x00\ud800-\udfff]")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-# What people and word processors write for a quotation mark: straight, typographic, full-width.
-_QUOTES = frozenset("'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\uff02\uff07")
+# What people write for a quotation mark and Unicode does not class as one: straight, accents,
+# primes, full-width.
+_QUOTES = frozenset("'`\u00b4\u2032\u2033\u2034\u2035\u2036\u2037\uff02\uff07")
 _OPERATORS: dict[str, Operator] = {operator: operator for operator in get_args(Operator)}
 
 _EQUALITY = frozenset[Operator]({"eq", "ne"})
@@ -160,18 +171,25 @@ _NOWHERE = AttributePath(None, _UNKNOWN)
 
 
 class _Parser:
-    """Recursive descent over one text; ``tolerated`` tells whether a literal was not JSON."""
+    """Recursive descent over one text.
+
+    ``departures`` are the types of which a literal was not JSON; ``respelt`` tells whether
+    ``resolve`` has found what the resource type itself has not.
+    """
 
     def __init__(
         self,
         text: str,
         resource_type: ResourceType,
         refusal: type[InvalidFilter] | type[InvalidPath],
+        find: Resolve,
         *,
         bare_words: bool,
     ) -> None:
-        self.tolerated = False
+        self.departures: set[Type] = set()
+        self.respelt = find is not resolve
         self._text = text
+        self._find = find
         self._resource_type = resource_type
         self._refusal = refusal
         self._bare_words = bare_words
@@ -336,10 +354,7 @@ class _Parser:
     def _literal(self, attribute: Attribute) -> Scalar:
         if self._at("string"):
             text = self._string()
-            if self._bare_words and attribute.type == "boolean":
-                self.tolerated = True
-                return {"true": True, "false": False}.get(text.lower(), text)
-            return text
+            return self._quoted(text, attribute) if self._bare_words else text
         word = self._word
         if not self._at("word"):
             self._expected("a value")
@@ -366,13 +381,26 @@ class _Parser:
             self._refuse(self._start, "the string holds NUL or half a surrogate pair")
         return text
 
+    def _quoted(self, text: str, attribute: Attribute) -> Scalar:
+        """What a string stands for where a boolean or a number is compared."""
+        match attribute.type:
+            case "boolean":
+                self.departures.add("boolean")
+                return {"true": True, "false": False}.get(text.lower(), text)
+            case "decimal" | "integer" if _NUMBER.fullmatch(text) is not None:
+                self.departures.add(attribute.type)
+                return self._number(text)
+            case _:
+                return text
+
     def _bare(self, word: str, attribute: Attribute) -> str | bool:
-        if word[0] in _QUOTES or word[-1] in _QUOTES:
+        if _is_quoted(word):
             self._expected(_TEXT)
         lower = word.lower()
         if lower in ("and", "or", "not"):
             self._expected("a value")
-        self.tolerated = True
+        if attribute.type != "boolean" or word not in ("true", "false"):
+            self.departures.add(attribute.type)
         if attribute.type == "boolean" or attribute is _UNKNOWN:
             return {"true": True, "false": False}.get(lower, word)
         return word
@@ -409,7 +437,7 @@ class _Parser:
         word = self._word
         if scope is None:
             try:
-                found = resolve(word, self._resource_type)
+                found = self._find(word, self._resource_type)
             except ValueError:
                 self._refuse(self._start, f"{shown(word)} is not an attribute path")
         else:
@@ -493,3 +521,23 @@ class _Parser:
     def _detail(self, position: int, why: str) -> str:
         subject = "Filter" if self._refusal is InvalidFilter else "Path"
         return f"{subject}, character {position + 1}: {why}."
+
+
+def _is_quoted(word: str) -> bool:
+    """Whether a word stands in quotation marks of another kind, or in one of a pair.
+
+    Brackets are that where they enclose the word, as Japanese corner brackets do; as part of a
+    name, such as a company's with its form in parentheses, they are balanced.
+    """
+    ends = (word[0], word[-1])
+    if not _QUOTES.isdisjoint(ends):
+        return True
+    first, last = map(unicodedata.category, ends)
+    if first in ("Pi", "Pf", "Pe") or last in ("Pi", "Pf", "Ps"):
+        return True
+    if first != "Ps" and last != "Pe":
+        return False
+    if first == "Ps" and last == "Pe":
+        return True
+    categories = list(map(unicodedata.category, word))
+    return categories.count("Ps") != categories.count("Pe")

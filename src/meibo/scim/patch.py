@@ -9,24 +9,28 @@ new resource. Where the RFC leaves a choice:
 - ``add`` with a filter that matches nothing creates the element that the filter describes.
 - ``remove`` with a value removes the elements listed in it. Taken to the letter (§3.5.2.2) it would
   remove all, and what Entra ID means as "remove these members" would empty the group.
+- Names that no schema defines are refused in values too: in POST and PUT they are ignored (§3.3),
+  but a change that was asked for must not be passed over (§3.5.2, "invalidPath").
 - null unassigns (RFC 7643 §2.5), but ``add`` never takes away: null or [] added to a multi-valued
   attribute is no change.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from meibo.scim import urns
 from meibo.scim.comparison import comparable
 from meibo.scim.elements import (
+    Leeway,
     add_elements,
     immutable,
     make_primary,
     merge_elements,
     with_changes,
     without_elements,
+    without_emptied,
 )
 from meibo.scim.errors import (
     InvalidPath,
@@ -40,6 +44,7 @@ from meibo.scim.filter import And, Compare, Filter, Not, Or, Present, ValuePath,
 from meibo.scim.parser import parse_patch_path, shown
 from meibo.scim.path import AttributePath, PatchPath
 from meibo.scim.resource import (
+    check_message,
     check_urns,
     check_value,
     described,
@@ -66,12 +71,14 @@ class Operation:
 
     ``value`` is canonical: for a multi-valued attribute without filter and sub-attribute a list;
     for a complex one an object in which null means "unassign this sub-attribute"; otherwise what
-    the attribute holds. For ``remove`` it is None, or the elements to remove.
+    the attribute holds. For ``remove`` it is None, or the elements to remove. ``leeway`` is
+    the same for all operations of a message; without it, they are applied to the letter.
     """
 
     op: Op
     target: PatchPath
     value: Json = None
+    leeway: Leeway | None = field(default=None, repr=False, compare=False)
 
 
 def parse_patch(
@@ -82,6 +89,7 @@ def parse_patch(
     strict_schemas: bool = True,
     allow_empty: bool = False,
     bare_words: bool = False,
+    leeway: Leeway | None = None,
 ) -> list[Operation]:
     """The operations of a PatchOp message, in order, each with a single attribute as target.
 
@@ -102,9 +110,7 @@ def parse_patch(
         lowered = {key.lower(): value for key, value in message.items()}
         message = {"schemas": lowered.get("schemas"), "Operations": lowered.get("operations")}
     if strict_schemas:
-        named = check_urns(message.get("schemas"))
-        if urns.PATCH_OP.lower() not in map(str.lower, named):
-            raise InvalidSyntax(f"schemas of a PATCH must name {urns.PATCH_OP}.")
+        check_message(message.get("schemas"), urns.PATCH_OP, "PATCH")
     raw = message.get("Operations")
     if not isinstance(raw, list):
         raise InvalidSyntax(f"Operations must be an array, not {described(raw)}.")
@@ -114,7 +120,7 @@ def parse_patch(
         raise InvalidValue(
             f"A PATCH may hold {MAX_OPERATIONS:,} operations, and this one has {len(raw):,}."
         )
-    reader = _Reader(resource_type, own_id, bare_words=bare_words)
+    reader = _Reader(resource_type, own_id, leeway, bare_words=bare_words)
     for each in raw:
         reader.read(each)
     return reader.operations
@@ -124,9 +130,15 @@ class _Reader:
     """Takes the operations of one message apart; ``operations`` grows by each one read."""
 
     def __init__(
-        self, resource_type: ResourceType, own_id: str | None, *, bare_words: bool
+        self,
+        resource_type: ResourceType,
+        own_id: str | None,
+        leeway: Leeway | None,
+        *,
+        bare_words: bool,
     ) -> None:
         self.operations: list[Operation] = []
+        self._leeway = leeway
         self._resource_type = resource_type
         self._own_id = own_id
         self._bare_words = bare_words
@@ -168,19 +180,30 @@ class _Reader:
                 continue
             if name == "id" and inner == self._own_id and inner is not None:
                 continue
-            if name == core:
+            attribute = self._resource_type.attribute(name)
+            if attribute is not None:
+                self._change(op, PatchPath(AttributePath(None, attribute)), inner)
+            elif (extension := self._resource_type.extension(name)) is not None:
+                self._whole_extension(op, extension, inner)
+            elif name == core:
                 self._without_path(op, {} if inner is None else inner)
             else:
-                self._at(op, key, inner)
+                raise InvalidPath(
+                    f"{shown(key)} is not an attribute of {self._resource_type.name}. Give a path "
+                    f"to change a part of an attribute, or put it into an object."
+                )
 
     def _at(self, op: Op, text: str, value: Json) -> None:
         target = _target(text, self._resource_type, self._bare_words)
         if isinstance(target, Schema):
             self._whole_extension(op, target, value)
         else:
-            operation = _operation(op, target, value, self._resource_type)
-            if operation is not None:
-                self.operations.append(operation)
+            self._change(op, target, value)
+
+    def _change(self, op: Op, target: PatchPath, value: Json) -> None:
+        operation = _operation(op, target, value, self._resource_type, self._leeway)
+        if operation is not None:
+            self.operations.append(operation)
 
     def _whole_extension(self, op: Op, extension: Schema, value: Json) -> None:
         if op == "remove" or value is None:
@@ -194,10 +217,7 @@ class _Reader:
                 continue  # some clients' models of an extension carry it, as they do at the top
             if attribute is None:
                 raise InvalidPath(f"{extension.id} has no attribute {shown(key)}.")
-            target = PatchPath(AttributePath(extension.id, attribute))
-            operation = _operation(op, target, inner, self._resource_type)
-            if operation is not None:
-                self.operations.append(operation)
+            self._change(op, PatchPath(AttributePath(extension.id, attribute)), inner)
 
 
 @lru_cache(maxsize=512)
@@ -206,7 +226,7 @@ def _target(text: str, resource_type: ResourceType, bare_words: bool) -> PatchPa
 
 
 def _operation(
-    op: Op, target: PatchPath, value: Json, resource_type: ResourceType
+    op: Op, target: PatchPath, value: Json, resource_type: ResourceType, leeway: Leeway | None
 ) -> Operation | None:
     """The operation with its value checked, None if it has no effect on any resource."""
     path = target.path
@@ -218,16 +238,20 @@ def _operation(
     if sub is not None and sub.name == "$ref":
         raise Mutability(f"{path} follows from the value. Set that instead.")
     whole = sub is None and target.condition is None
+    unknown: list[str] = []
     if op == "remove":
-        checked = check_value(attribute, value, str(path)) if _lists(target, value) else None
-        if checked is None and _lists(target, value):
+        lists = _lists(target, value)
+        checked = check_value(attribute, value, str(path), unknown) if lists else None
+        if checked is None and lists:
             return None
     elif sub is not None:
-        checked = check_value(sub, value, str(path))
+        checked = check_value(sub, value, str(path), unknown)
     elif attribute.type == "complex" and not (whole and attribute.multi_valued):
         checked = None if value is None else _check_changes(attribute, value, str(path))
     else:
-        checked = check_value(attribute, value, str(path))
+        checked = check_value(attribute, value, str(path), unknown)
+    if unknown:
+        raise InvalidPath(f"There is no attribute {unknown[0]}. Take it out of the value.")
     if checked is None:
         if op == "add" and attribute.multi_valued and whole:
             return None
@@ -236,7 +260,7 @@ def _operation(
         op = "remove"
     if attribute.mutability == "writeOnly":
         return None
-    return Operation(op, target, checked)
+    return Operation(op, target, checked, leeway)
 
 
 def _lists(target: PatchPath, value: Json) -> bool:
@@ -269,7 +293,11 @@ def _check_changes(attribute: Attribute, value: Json, path: str) -> JsonObject:
     changes: JsonObject = {}
     for key, inner in value.items():
         sub = attribute.sub_attribute(key)
-        if sub is not None and sub.mutability != "readOnly":
+        if sub is None:
+            raise InvalidPath(
+                f"{path} has no sub-attribute {shown(key)}. Take it out of the value."
+            )
+        if sub.mutability != "readOnly":
             checked = check_value(sub, inner, f"{path}.{sub.name}")
             if checked is None and sub.required:
                 raise Mutability(f"{path}.{sub.name} is required, so it cannot be taken away.")
@@ -310,6 +338,7 @@ def apply(
             holder.pop(name, None)
         else:
             holder[name] = changed
+    _drop_emptied(resource, result, extensions, operations)
     if extensions:
         for urn, held in extensions.items():
             if held:
@@ -323,6 +352,44 @@ def apply(
         if result.get(name) is None:
             raise Mutability(f"{name} is required, so its value cannot be taken away.")
     return result
+
+
+def _drop_emptied(
+    resource: JsonObject,
+    result: JsonObject,
+    extensions: JsonObject,
+    operations: Sequence[Operation],
+) -> None:
+    """Take elements of which the operations left nothing but labels out of ``result``.
+
+    Only now: one operation may take the old value away and a later one set the new. ``extensions``
+    holds those of the result that were changed.
+    """
+    done: set[tuple[str | None, str]] = set()
+    for operation in operations:
+        path, leeway = operation.target.path, operation.leeway
+        schema, name = path.schema, path.attribute.name
+        whole = path.sub is None and operation.target.condition is None
+        if leeway is None or whole or not path.attribute.multi_valued:
+            continue
+        if (schema, name) in done:
+            continue
+        done.add((schema, name))
+        holder = result if schema is None else extensions.get(schema)
+        old = resource if schema is None else resource.get(schema)
+        if not isinstance(holder, dict) or not isinstance(old, dict):
+            continue
+        elements = _elements(holder.get(name))
+        left = without_emptied(_elements(old.get(name)), elements)
+        if left is elements or not leeway.drop_emptied():
+            continue
+        holder[name] = [*left]
+        if not left:
+            del holder[name]
+
+
+def _elements(value: Json) -> list[JsonObject]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 class _Work:
@@ -374,7 +441,7 @@ def _changed(old: Json, operation: Operation, work: _Work) -> Json:
     if attribute.multi_valued:
         if attribute.type != "complex":
             return _changed_simple_values(old, operation)
-        elements = [each for each in old if isinstance(each, dict)] if isinstance(old, list) else []
+        elements = _elements(old)
         if sub is None and operation.target.condition is None:
             elements = _changed_whole(elements, operation, work)
         else:
@@ -417,7 +484,7 @@ def _changed_whole(
     path = operation.target.path
     attribute = path.attribute
     value = operation.value
-    listed = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    listed = _elements(value)
     match operation.op:
         case "replace":
             return listed
@@ -459,7 +526,7 @@ def _changed_elements(
     for place in hits:
         after[place] = with_changes(after[place], changes, path)
     if changes.get("primary") is True:
-        make_primary(after, hits)
+        make_primary(after, hits, operation.leeway)
     after = [each for each in after if each]
     return elements if after == elements else merge_elements(path.attribute, (), after)
 

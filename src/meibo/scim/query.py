@@ -8,7 +8,7 @@ from typing import TypeVar
 from meibo.scim import urns
 from meibo.scim.errors import InvalidFilter, InvalidSyntax, InvalidValue
 from meibo.scim.parser import shown
-from meibo.scim.resource import check_urns, described
+from meibo.scim.resource import check_message, described
 from meibo.scim.schema import Json
 
 DEFAULT_COUNT = 100
@@ -73,9 +73,7 @@ class SearchRequest:
             raise InvalidSyntax(f"The body must be a SearchRequest, not {described(message)}.")
         named = _by_lower_name(message)
         if strict_schemas:
-            listed = check_urns(named.get("schemas"))
-            if urns.SEARCH_REQUEST.lower() not in map(str.lower, listed):
-                raise InvalidSyntax(f"schemas of a search must name {urns.SEARCH_REQUEST}.")
+            check_message(named.get("schemas"), urns.SEARCH_REQUEST, "search")
         filter = named.get("filter")
         if filter is not None and not isinstance(filter, str):
             raise InvalidFilter(f"filter must be a string, not {described(filter)}.")

@@ -247,6 +247,17 @@ def check_urns(value: Json) -> list[str]:
     raise InvalidSyntax("schemas is required and must be an array with at least one URN.")
 
 
+def check_message(value: Json, urn: str, what: str) -> None:
+    """Check that the ``schemas`` of a message names its URN, in any letter case, and no other.
+
+    Raises:
+        InvalidSyntax: it does not; ``what`` names the message in the refusal.
+    """
+    for named in check_urns(value):
+        if named != urn and named.lower() != urn.lower():
+            raise InvalidSyntax(f"schemas of a {what} must name {urn}, not {shown(named)}.")
+
+
 def schemas_of(resource: JsonObject, resource_type: ResourceType) -> list[Json]:
     """The URNs for ``schemas``: the core schema, then each extension with values (7643 §3)."""
     urns: list[Json] = [resource_type.schema.id]

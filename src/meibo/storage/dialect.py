@@ -52,7 +52,11 @@ POSTGRESQL = Dialect(
     next_audit="nextval('change_sequence')",
     for_share="FOR SHARE",
     now="CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
-    has_versions="to_regclass('schema_versions') IS NOT NULL",
+    # A read of the table, which is as new as the statement; to_regclass may remember what another
+    # process has changed since.
+    has_versions="""EXISTS (
+        SELECT 1 FROM pg_tables
+         WHERE schemaname = current_schema() AND tablename = 'schema_versions')""",
     # An array, since of a relation the planner expects a hundred rows and then prefers to read the
     # whole table.
     among_ids="= ANY (ARRAY(SELECT json_array_elements_text(CAST(:ids AS json))))",

@@ -319,8 +319,8 @@ def _connect(path: Path, synchronous: str, cache_kib: int) -> apsw.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
+    _use_write_ahead_log(connection)
     for setting in (
-        "journal_mode = WAL",
         f"synchronous = {synchronous}",
         f"cache_size = -{cache_kib}",
         "foreign_keys = ON",
@@ -335,6 +335,19 @@ def _connect(path: Path, synchronous: str, cache_kib: int) -> apsw.Connection:
     # From here on nobody waits inside SQLite, where the event loop would wait too.
     connection.set_busy_timeout(0)
     return connection
+
+
+def _use_write_ahead_log(connection: apsw.Connection) -> None:
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            return
+        except apsw.BusyError:
+            # Of two processes that change a new file to it at once, SQLite lets neither wait.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
 
 
 @contextmanager

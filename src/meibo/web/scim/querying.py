@@ -3,9 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from meibo.idp.quirks import BARE_WORD
-from meibo.scim.errors import InvalidFilter
-from meibo.scim.parser import MAX_FILTER_LENGTH, parse_filter
+from meibo.scim.parser import MAX_FILTER_LENGTH
 from meibo.scim.query import SearchRequest
 from meibo.scim.schema import ResourceType
 from meibo.storage.filter_sql import Condition, compile_filter
@@ -27,15 +25,9 @@ def condition(
     if search.filter is None:
         return None
     longest = MAX_FILTER_IN_BODY if exchange.method == "POST" else MAX_FILTER_LENGTH
-    try:
-        parsed = parse_filter(search.filter, resource_type, max_length=longest)
-    except InvalidFilter:
-        if not exchange.profile.bare_words:
-            raise
-        parsed = parse_filter(search.filter, resource_type, bare_words=True, max_length=longest)
-        exchange.quirks.add(BARE_WORD.name)
-    if "%" in search.filter:
-        parsed = exchange.profile.filter(parsed, exchange.quirks)
+    parsed = exchange.profile.filter(
+        search.filter, resource_type, exchange.quirks, max_length=longest
+    )
     return compile_filter(parsed, resource_type, exchange.database.dialect)
 
 
