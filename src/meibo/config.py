@@ -5,6 +5,7 @@ and ``public_url`` in the file. ``cli`` knows the options and reads them, once; 
 needs of them is one frozen ``Settings``. docs/settings.md lists all.
 """
 
+import ipaddress
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -33,7 +34,8 @@ class Settings:
 
     ``public_url`` is how clients reach the service, without a slash at its end; ``rate_limit`` is
     in requests/s for each connection, None for none; ``migrate`` says whether an older database is
-    brought up to date, None that SQLite's is and PostgreSQL's is not.
+    brought up to date, None that SQLite's is and PostgreSQL's is not; ``trusted_proxies`` are
+    addresses and networks whose ``X-Forwarded-For`` tells who the client is.
 
     Raises:
         ConfigurationError: the settings do not go together.
@@ -46,9 +48,12 @@ class Settings:
     workers: int = 1
     rate_limit: int | None = DEFAULT_RATE_LIMIT
     migrate: bool | None = None
+    trusted_proxies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_public_url(self.public_url)
+        for proxy in self.trusted_proxies:
+            _check_proxy(proxy)
         if self.workers > 1 and self.database.startswith("sqlite:"):
             raise ConfigurationError(
                 f"--workers {self.workers}: SQLite is served by one process; more than one worker"
@@ -67,6 +72,15 @@ def check_public_url(url: str) -> None:
             f"--public-url {url!r} is not a URL such as https://scim.example.com, without a slash"
             " at its end"
         )
+
+
+def _check_proxy(proxy: str) -> None:
+    try:
+        ipaddress.ip_network(proxy)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"--trusted-proxy {proxy!r} is no address or network such as 10.0.0.1 or 10.0.0.0/8"
+        ) from error
 
 
 def local_url(host: str, port: int) -> str:

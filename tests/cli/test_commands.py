@@ -146,12 +146,12 @@ def test_settings_of_a_connection(on_both: Meibo) -> None:
 @pytest.mark.parametrize(
     "arguments, code",
     [
-        (["entra", "retention_days"], 2),
-        (["entra", "retention_days=1", "retention_days=2"], 2),
+        (["entra", "rate_limit"], 2),
+        (["entra", "rate_limit=50", "rate_limit=51"], 2),
         (["entra"], 2),
         (["entra", "colour=red"], 1),
-        (["entra", "retention_days=0"], 1),
-        (["okta", "retention_days=1"], 1),
+        (["entra", "rate_limit=0"], 1),
+        (["okta", "rate_limit=50"], 1),
     ],
 )
 def test_a_wrong_setting_of_a_connection(meibo: Meibo, arguments: list[str], code: int) -> None:

@@ -4,7 +4,6 @@ Only processes that were started here are ever signalled, by their id.
 """
 
 import asyncio
-import ctypes
 import os
 import signal
 import subprocess
@@ -28,12 +27,13 @@ from tests.reliability.wire import Wire, is_ready
 READY_SECONDS = 30.0
 PUBLIC_URL = "http://directory.example.com"
 """Of all nodes, so that they answer the same bytes."""
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
-
-
-def _end_with_us() -> None:
-    """Asks Linux to kill the process when the tests' own is gone, however that ended."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+MEIBO = (
+    "import ctypes, runpy, signal\n"
+    "PR_SET_PDEATHSIG = 1\n"
+    "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)\n"
+    "runpy.run_module('meibo', run_name='__main__')\n"
+)
+"""The program, which Linux kills when the tests' process is gone, however that ended."""
 
 
 class Node:
@@ -50,7 +50,7 @@ class Node:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "meibo", "serve", "--database", self._database),
+                    *(sys.executable, "-c", MEIBO, "serve", "--database", self._database),
                     *("--port", str(self.port), "--rate-limit", "off"),
                     *("--public-url", PUBLIC_URL),
                 ],
@@ -58,7 +58,6 @@ class Node:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_end_with_us,
             )
 
     async def ready(self) -> float:
@@ -148,10 +147,15 @@ class Service:
         assert not problems, problems
 
     async def __aenter__(self) -> "Service":
-        for node in self.nodes:
-            node.start()
-        for node in self.nodes:
-            await node.ready()
+        try:
+            for node in self.nodes:
+                node.start()
+            for node in self.nodes:
+                await node.ready()
+        except BaseException:
+            for node in self.nodes:
+                node.stop()
+            raise
         return self
 
     async def __aexit__(

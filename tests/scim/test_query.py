@@ -107,6 +107,8 @@ def test_a_search_message_says_the_same_as_a_url() -> None:
         ({}, InvalidSyntax),
         ({"schemas": []}, InvalidSyntax),
         ({"schemas": [urns.PATCH_OP]}, InvalidSyntax),
+        ({"schemas": [urns.SEARCH_REQUEST, urns.USER]}, InvalidSyntax),
+        ({"schemas": ["urn:foo", urns.SEARCH_REQUEST]}, InvalidSyntax),
         (search(filter=5), InvalidFilter),
         (search(filter=["a"]), InvalidFilter),
         (search(attributes="userName"), InvalidValue),
@@ -124,6 +126,11 @@ def test_a_search_message_says_the_same_as_a_url() -> None:
 def test_what_is_no_search_message_is_refused(message: Json, error: type[ScimError]) -> None:
     with pytest.raises(error):
         SearchRequest.from_message(message)
+
+
+def test_the_urn_of_a_search_may_be_in_any_letter_case() -> None:
+    urn = urns.SEARCH_REQUEST.upper()
+    assert SearchRequest.from_message({"schemas": [urn, urn], "count": 4}).count == 4
 
 
 def test_a_tolerant_connection_may_leave_schemas_out() -> None:

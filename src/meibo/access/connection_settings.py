@@ -23,7 +23,6 @@ class ConnectionSettings:
     inactive_on_create: Literal["accept", "refuse"] = "accept"
     unknown_attributes: Literal["ignore", "refuse"] = "ignore"
     attribute_policy: Preset = "standard"
-    retention_days: int = 30
     rate_limit: int | Literal["off"] | None = None
     """Requests per second; None is the server's own limit."""
 
@@ -130,11 +129,6 @@ SETTINGS = (
         "attribute_policy",
         Choice(("standard", "neurons")),
         "Which attributes are stored: all of RFC 7643, or the short list of an existing product.",
-    ),
-    SettingDefinition(
-        "retention_days",
-        Number(1, 3_650),
-        "For how many days a removed user or group can be restored.",
     ),
     SettingDefinition(
         "rate_limit",

@@ -170,8 +170,9 @@ def _read_settings(ctx: click.Context, _param: click.Parameter, named: Path | No
     except ConfigurationError as error:
         raise WrongSetting(str(error)) from error
     ctx.meta[_FILE] = file
+    # Several values stand in one text with spaces, as click reads them from the environment.
     ctx.default_map = {
-        option.name: settings[setting_name(option)]
+        option.name: text.split() if option.multiple else text
         for option in _options(ctx.command)
-        if setting_name(option) in settings
+        if (text := settings.get(setting_name(option))) is not None
     }

@@ -39,6 +39,13 @@ from meibo.web.serving import serve as serve_forever
     help="Requests per second for each connection without a limit of its own; off lifts all.",
 )
 @click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    metavar="ADDRESS",
+    multiple=True,
+    help="An address or network whose X-Forwarded-For is believed; may be repeated.",
+)
+@click.option(
     "--migrate/--no-migrate",
     default=None,
     show_default="SQLite yes, PostgreSQL no",
@@ -51,6 +58,7 @@ def serve(
     public_url: str | None,
     workers: int,
     rate_limit: int | str,
+    trusted_proxies: tuple[str, ...],
     migrate: bool | None,
 ) -> None:
     """Serve SCIM until SIGTERM or Ctrl-C; requests under way are answered first."""
@@ -62,6 +70,7 @@ def serve(
         workers=workers,
         rate_limit=None if isinstance(rate_limit, str) else rate_limit,
         migrate=migrate,
+        trusted_proxies=trusted_proxies,
     )
     prepare(database)
     try:

@@ -12,12 +12,12 @@ _MAX_DIGITS = 19
 
 
 def read_json_text(text: str) -> list[Json] | JsonObject | None:
-    """The array or object that ``text`` spells; None if it is something else.
+    """The array or object that ``text`` spells, be it twice over; None if it is something else.
 
     It must pass what the body itself had to pass: no two keys that differ at most in letter case,
     no NaN, no number out of range, no NUL and no half of a surrogate pair.
     """
-    if text[:1] not in ("{", "[") or "\\u0000" in text:
+    if text[:1] not in ("{", "[", '"') or "\\u0000" in text:
         return None
     try:
         value: Json = json.loads(
@@ -31,6 +31,8 @@ def read_json_text(text: str) -> list[Json] | JsonObject | None:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None  # a string like any other
+    if isinstance(value, str):  # text of a text, which is shorter
+        return read_json_text(value) if value[:1] in ("{", "[") else None
     return value if isinstance(value, list | dict) and _is_flat(value) else None
 
 

@@ -1,5 +1,6 @@
 """A PATCH message, its vendor's departures undone (RFC 7644 §3.5.2)."""
 
+import operator
 from functools import cached_property
 from typing import Final
 
@@ -8,14 +9,11 @@ from meibo.idp.json_text import read_json_text
 from meibo.idp.paths import Target, locate
 from meibo.idp.quirks import Tolerance
 from meibo.idp.resources import Extension, layout_of, undo_extension
-from meibo.idp.values import Shape, key_of, undo_single, undo_value
+from meibo.idp.values import Shape, key_of, role_of, says_nothing, undo_single, undo_value
 from meibo.scim import urns
-from meibo.scim.parser import shown
 from meibo.scim.patch import MAX_OPERATIONS
 from meibo.scim.schema import Json, JsonObject, ResourceType
 
-# So many ignored paths are kept for the log.
-_IGNORED_PATHS: Final = 100
 # So many paths of one message are looked up. Real ones have a few dozen; a made-up one could hold
 # a hundred thousand unknown names, each of which costs more than to refuse it.
 _LOOKUPS: Final = 2 * MAX_OPERATIONS
@@ -28,12 +26,11 @@ def undo_patch(
     resource_type: ResourceType,
     own_id: str,
     tolerance: Tolerance,
-    ignored: list[str],
 ) -> Json:
     """The message made right; the very same object when nothing has to be done to it.
 
     ``own_id`` is the id of the resource to change. Paths and keys of attributes that are not kept
-    here are taken out and noted in ``ignored``.
+    here are taken out and noted as ignored.
     """
     if not isinstance(message, dict):
         return message
@@ -44,7 +41,7 @@ def undo_patch(
         if not operations:
             tolerance.undoes(quirks.EMPTY_OPERATIONS)
         elif len(operations) <= MAX_OPERATIONS:  # more are refused anyway
-            undone = _Undoing(operations, resource_type, own_id, tolerance, ignored).operations()
+            undone = _Undoing(operations, resource_type, own_id, tolerance).operations()
     schemas_key = key_of(message, "schemas")
     schemas = None if schemas_key is None else message[schemas_key]
     respell = not _names_patch_op(schemas) and tolerance.undoes(quirks.WRONG_SCHEMAS)
@@ -84,14 +81,12 @@ class _Undoing:
         resource_type: ResourceType,
         own_id: str,
         tolerance: Tolerance,
-        ignored: list[str],
     ) -> None:
         self._operations = operations
         self._lookups = 0
         self._resource_type = resource_type
         self._own_id = own_id
         self._tolerance = tolerance
-        self._ignored = ignored
 
     def operations(self) -> list[Json]:
         """All operations made right; the same list when nothing is changed."""
@@ -153,16 +148,72 @@ class _Undoing:
                     undone = undo_single(shape, undone, tolerance)
                 else:
                     undone = undo_value(shape, undone, tolerance)
+                undone = self._known(shape, undone, target.path)
+                if self._is_left_empty(op, shape, undone, value):
+                    return []
             if (
                 target.creates
                 and undone is not None
                 and op.lower() == "replace"
                 and tolerance.undoes(quirks.REPLACE_CREATES)
             ):
-                return [{"op": "add", "path": target.path, "value": undone}]
+                made = self._role_parts("add", target, undone)
+                return made or [{"op": "add", "path": target.path, "value": undone}]
+            made = self._role_parts(op, target, undone)
+            if made is not None:
+                return made
         if undone is value and not target.respelt:
             return None
         return [{"op": op, "path": target.path, "value": undone}]
+
+    def _role_parts(self, op: str, target: Target, value: Json) -> list[JsonObject] | None:
+        """The operations that set value and display of a role that is sent as JSON text."""
+        if not target.is_role or not isinstance(value, str):
+            return None
+        role = role_of(value, self._tolerance)
+        if role is None:
+            return None
+        parts: list[JsonObject] = []
+        stem = target.path[: -len("value")]
+        if "display" in role:  # first: its filter may ask for the old value
+            parts.append({"op": op, "path": f"{stem}display", "value": role["display"]})
+        parts.append({"op": op, "path": target.path, "value": role["value"]})
+        return parts
+
+    def _is_left_empty(self, op: str, shape: Shape, undone: Json, value: Json) -> bool:
+        """Whether nothing is left to set, which must not clear what is there."""
+        if undone == {}:
+            return value != {}
+        if op.lower() != "add" or shape.may_be_emptied or not isinstance(undone, list):
+            return False
+        # Nobody is added: only where this cannot empty the list are empty members left out.
+        empty = bool(undone) and all(says_nothing(shape, each) for each in undone)
+        return empty and self._tolerance.undoes(quirks.EMPTY_ELEMENT)
+
+    def _known(self, shape: Shape, value: Json, path: str) -> Json:
+        """A complex value without the sub-attributes that do not exist, which are ignored."""
+        if not shape.names:
+            return value
+        if isinstance(value, dict):
+            return self._known_parts(shape, value, path)
+        if not isinstance(value, list):
+            return value
+        known = [
+            self._known_parts(shape, each, path) if isinstance(each, dict) else each
+            for each in value
+        ]
+        return value if all(map(operator.is_, known, value)) else known
+
+    def _known_parts(self, shape: Shape, value: JsonObject, path: str) -> JsonObject:
+        if value.keys() <= shape.names:
+            return value
+        unknown = {key for key in value if shape.attribute.sub_attribute(key) is None}
+        if not unknown or not self._tolerance.undoes(quirks.UNKNOWN_ATTRIBUTE):
+            return value
+        for key in value:
+            if key in unknown:
+                self._tolerance.ignore(f"{path}.{key}")
+        return {key: inner for key, inner in value.items() if key not in unknown}
 
     def _leads_somewhere(self, target: Target) -> bool:
         """Whether there is something at the path to be made right, however the path is spelled."""
@@ -174,7 +225,7 @@ class _Undoing:
         """No operation for an attribute that is not kept here."""
         if not self._tolerance.undoes(quirks.UNKNOWN_ATTRIBUTE):
             return None
-        self._ignore(path)
+        self._tolerance.ignore(path)
         return []
 
     @cached_property
@@ -204,9 +255,13 @@ class _Undoing:
         if target.kind != "attribute" or shape is None or not shape.attribute.multi_valued:
             return value
         careful = self._tolerance.without(
-            quirks.EMPTY_STRING, quirks.EMPTY_ELEMENT, quirks.SEVERAL_PRIMARIES
+            quirks.EMPTY_STRING,
+            quirks.EMPTY_ARRAY,
+            quirks.EMPTY_ELEMENT,
+            quirks.SEVERAL_PRIMARIES,
         )
-        return undo_value(shape, self._named_again(shape, value), careful)
+        undone = undo_value(shape, self._named_again(shape, value), careful)
+        return self._known(shape, undone, target.path)
 
     def _named_again(self, shape: Shape, value: Json) -> Json:
         if isinstance(value, dict) and len(value) == 1:
@@ -224,16 +279,21 @@ class _Undoing:
         undone = undo_extension(extension, value, self._tolerance)
         if not isinstance(undone, dict):
             return undone
-        unknown = {key for key in undone if key.lower() not in extension.names}
-        if not unknown or not self._tolerance.undoes(quirks.UNKNOWN_ATTRIBUTE):
-            return undone
         known: JsonObject = {}
+        changed = False
         for key, inner in undone.items():
-            if key in unknown:
-                self._ignore(f"{extension.urn}:{key}")
-            else:
+            name = key.lower()
+            part = extension.parts.get(name)
+            path = f"{extension.urn}:{key}"
+            if part is not None:
+                known[key] = self._known(part, inner, path)
+                changed = changed or known[key] is not inner
+            elif name in extension.names or not self._tolerance.undoes(quirks.UNKNOWN_ATTRIBUTE):
                 known[key] = inner
-        return known
+            else:
+                self._tolerance.ignore(path)
+                changed = True
+        return known if changed else undone
 
     # -- without a path --------------------------------------------------------------------------
 
@@ -259,10 +319,22 @@ class _Undoing:
             if part is not None:
                 if found is not None and (found.__class__ is not part.plain or found == ""):
                     undone = undo_value(part, found, self._tolerance)
+                    undone = self._known(part, undone, part.attribute.name)
+                    if self._is_left_empty(op, part, undone, found):
+                        changed = True
+                        continue
             elif (extension := layout.extensions.get(name)) is not None:
                 undone = self._extension(extension, found)
             elif name in layout.others:
                 if self._repeats(name, found):
+                    changed = True
+                    continue
+                within = self._without_path(op, found) if name == layout.urn else None
+                if within is not None:
+                    if together and within:
+                        result.append({"op": op, "value": together})
+                        together = {}
+                    result.extend(within)
                     changed = True
                     continue
             elif (apart := self._at_key(op, key, found)) is not None:
@@ -285,10 +357,12 @@ class _Undoing:
         match value:
             case dict():
                 return value
-            case str() if (inner := read_json_text(value)) is not None:
-                return self._object(inner) if tolerance.undoes(quirks.JSON_TEXT) else None
-            case [dict() as inner] if tolerance.undoes(quirks.WRAPPED_VALUE):
-                return inner
+            case str():
+                inner = self._object(read_json_text(value))
+                return inner if inner is None or tolerance.undoes(quirks.JSON_TEXT) else None
+            case [each]:
+                inner = self._object(each)
+                return inner if inner is None or tolerance.undoes(quirks.WRAPPED_VALUE) else None
             case _:
                 return None
 
@@ -303,15 +377,13 @@ class _Undoing:
         # A key with a filter in it was meant as a path, and is refused if it is none.
         if target.kind == "unknown" or (target.kind == "malformed" and "[" not in key):
             return self._left_out(key)
+        is_path = any(each in key for each in ".:[")
+        if target.kind == "left" and is_path and self._tolerance.tolerates(quirks.FLATTENED_KEYS):
+            # The engine knows no paths as keys, but why this one cannot be changed.
+            return [{"op": op, "path": key, "value": value}]
         if not self._leads_somewhere(target):
             return None
-        is_path = any(each in key for each in ".:[")
         if is_path and not self._tolerance.undoes(quirks.FLATTENED_KEYS):
             return None
         undone = self._set(op, target, value)
         return [{"op": op, "path": key, "value": value}] if undone is None else undone
-
-    def _ignore(self, path: str) -> None:
-        text = path if len(path) <= 128 and path.isprintable() else shown(path)
-        if len(self._ignored) < _IGNORED_PATHS and text not in self._ignored:
-            self._ignored.append(text)

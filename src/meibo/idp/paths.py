@@ -26,7 +26,8 @@ class Target:
     ``attribute`` is all of an attribute or sub-attribute, ``elements`` those that a filter selects,
     ``extension`` all of an extension; ``left`` is for the engine as it stands, most likely to be
     refused. ``path`` is the path as the RFC spells it, ``respelt`` why it was not spelled so.
-    ``creates``: an ``add`` can create the element that the filter describes.
+    ``creates``: an ``add`` can create the element that the filter describes. ``is_role``: the
+    value there may be JSON text of a role, of which it is a part.
     """
 
     kind: Kind
@@ -34,6 +35,7 @@ class Target:
     shape: Shape | None = None
     extension: Extension | None = None
     creates: bool = False
+    is_role: bool = False
     respelt: tuple[Quirk, ...] = ()
 
 
@@ -129,6 +131,7 @@ def _target(
         text,
         shape_of(path.leaf),
         creates=condition is not None and _describes(condition),
+        is_role=sub is not None and sub.name == "value" and shape_of(attribute).may_be_role,
         respelt=respelt,
     )
 

@@ -1,7 +1,7 @@
 """How one connection's requests are read: its vendor's departures undone, or the RFCs alone."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from meibo.idp import quirks
 from meibo.idp.entra import ENTRA
@@ -11,6 +11,7 @@ from meibo.idp.okta import OKTA
 from meibo.idp.operations import undo_patch
 from meibo.idp.quirks import Quirk, Tolerance, Vendor
 from meibo.idp.resources import undo_resource
+from meibo.scim.elements import Leeway
 from meibo.scim.filter import Filter
 from meibo.scim.parser import MAX_FILTER_LENGTH, parse_filter
 from meibo.scim.schema import Json, ResourceType
@@ -32,14 +33,21 @@ class Profile:
     strict: bool
     tolerated: frozenset[str]
 
-    def resource(self, body: Json, resource_type: ResourceType, noted: set[str]) -> Json:
+    def resource(
+        self,
+        body: Json,
+        resource_type: ResourceType,
+        noted: set[str],
+        ignored: list[str] | None = None,
+    ) -> Json:
         """The body of a POST or PUT as the RFCs spell it; ``body`` itself is never changed.
 
-        The names of the quirks that were undone are added to ``noted``.
+        The names of the quirks that were undone are added to ``noted``, what was sent in vain and
+        the engine will not tell to ``ignored``.
         """
         if not self.tolerated:
             return body
-        return undo_resource(body, resource_type, Tolerance(self.tolerated, noted))
+        return undo_resource(body, resource_type, Tolerance(self.tolerated, noted, ignored))
 
     def patch(
         self,
@@ -57,8 +65,18 @@ class Profile:
         """
         if not self.tolerated:
             return message
+        tolerance = Tolerance(self.tolerated, noted, ignored)
+        return undo_patch(message, resource_type, own_id, tolerance)
+
+    def leeway(self, noted: set[str]) -> Leeway | None:
+        """What may be undone only while a PATCH is applied; it is added to ``noted`` then."""
+        if not self.tolerated:
+            return None
         tolerance = Tolerance(self.tolerated, noted)
-        return undo_patch(message, resource_type, own_id, tolerance, ignored)
+        return Leeway(
+            first_primary=partial(tolerance.undoes, quirks.SEVERAL_PRIMARIES),
+            drop_emptied=partial(tolerance.undoes, quirks.EMPTY_ELEMENT),
+        )
 
     def filter(
         self,

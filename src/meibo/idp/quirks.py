@@ -9,6 +9,9 @@ exist; see the properties of ``Profile``.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
+
+from meibo.scim.parser import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,27 @@ EMPTY_STRING = Quirk(
     ("Entra ID", "Okta", "JumpCloud", "authentik"),
     "AzureAD/SCIMReferenceCode: SCIM_Null_Update_Test; Okta: SCIM 2.0 protocol reference",
 )
+EMPTY_ARRAY = Quirk(
+    "empty-array",
+    "An empty array is sent for an attribute that has one value; it clears the attribute, as the "
+    "RFC has it for those with several.",
+    ("nobody seen yet",),
+    "none recorded; by analogy with RFC 7643 §2.5 and wrapped-value",
+)
+NUMBER_FOR_TEXT = Quirk(
+    "number-for-text",
+    "A number is sent for an attribute that holds text, such as an employee number; it becomes its "
+    "decimal text.",
+    ("nobody seen yet",),
+    "none recorded; by analogy with number-as-string",
+)
+DATE_WITHOUT_TIME = Quirk(
+    "date-without-time",
+    "A date is sent for an attribute that holds an instant; it becomes the beginning of that day "
+    "in UTC.",
+    ("nobody seen yet",),
+    "none recorded; for custom attributes that are filled from a date",
+)
 WRAPPED_VALUE = Quirk(
     "wrapped-value",
     "The value of a single-valued attribute, or of a PATCH operation without a path, lies in an "
@@ -64,15 +88,16 @@ VALUE_OBJECT = Quirk(
 )
 JSON_TEXT = Quirk(
     "json-text",
-    "An object or an array is sent as a string that holds it as JSON text; the text is read.",
+    "An object or an array is sent as a string that holds it as JSON text, also inside an array or "
+    "another such text; the text is read.",
     ("Keycloak", "Entra ID"),
     "Captain-P-Goldfish/scim-for-keycloak#133; Captain-P-Goldfish/SCIM-SDK#404; "
     "apache/directory-scimple#693",
 )
 ROLE_AS_JSON_TEXT = Quirk(
     "role-as-json-text",
-    "The value of a role is JSON text with id, value and displayName, though the same role is sent "
-    "plainly when the user is created; value and display are taken from the text.",
+    "A role, or the value of one, is JSON text with id, value and displayName, though the same "
+    "role is sent plainly when the user is created; value and display are taken from the text.",
     ("Entra ID (AppRoleAssignmentsComplex)",),
     "Captain-P-Goldfish/SCIM-SDK#516; MicrosoftDocs/azure-docs#50772; MicrosoftDocs/entra-docs#215",
 )
@@ -84,6 +109,13 @@ STRING_FOR_OBJECT = Quirk(
     "apache/directory-scimple#1242; Captain-P-Goldfish/SCIM-SDK#686; wso2/product-is#3078; "
     "AzureAD/SCIMReferenceCode: PostmanCollection.json",
 )
+REFERENCE_FOR_VALUE = Quirk(
+    "reference-for-value",
+    "A manager or a member has a `$ref` and no `value`; the id at the end of the `$ref` is its "
+    "value. A `$ref` that does not end in an id is ignored and listed in the log.",
+    ("nobody seen yet",),
+    "none recorded; by analogy with the manager sample of Microsoft Learn: Develop a SCIM endpoint",
+)
 SINGLE_FOR_LIST = Quirk(
     "single-for-list",
     "One value is sent where an attribute has a list of them; it becomes the list's only element.",
@@ -92,15 +124,16 @@ SINGLE_FOR_LIST = Quirk(
 )
 EMPTY_ELEMENT = Quirk(
     "empty-element",
-    "An element of a multi-valued attribute has nothing but a type, a display name or primary; it "
-    "is left out. Members are excepted: they are never left out of a list.",
+    "An element of a multi-valued attribute has, or is left by a PATCH with, nothing but a type, a "
+    "display name or primary; it is left out. A list of members is never emptied by that.",
     ("PingOne", "Entra ID"),
     "PingOne documentation: SCIM outbound provisioning; AzureAD/SCIMReferenceCode: "
     "PostmanCollection.json; MicrosoftDocs/entra-docs#391",
 )
 SEVERAL_PRIMARIES = Quirk(
     "several-primaries",
-    "Several elements of a multi-valued attribute are primary; the first with a value stays so.",
+    "Several elements of a multi-valued attribute are primary, or made so by one PATCH operation; "
+    "the first with a value stays so.",
     ("PingOne",),
     "PingOne documentation: SCIM outbound provisioning",
 )
@@ -135,8 +168,8 @@ FLATTENED_KEYS = Quirk(
 )
 UNKNOWN_ATTRIBUTE = Quirk(
     "unknown-attribute",
-    "A PATCH operation or a key of its value names an attribute that is not kept here; it is "
-    "ignored and listed in the log, and the rest applies.",
+    "A PATCH operation or a key in its value names an attribute or sub-attribute that is not kept "
+    "here; it is ignored and listed in the log, and the rest applies.",
     ("Entra ID",),
     "kortix-ai/suna#7302; Microsoft Learn: Customize attribute mappings (default mappings); "
     "AzureAD/SCIMReferenceCode#20",
@@ -208,11 +241,15 @@ ALL: tuple[Quirk, ...] = (
     BOOLEAN_AS_STRING,
     NUMBER_AS_STRING,
     EMPTY_STRING,
+    EMPTY_ARRAY,
+    NUMBER_FOR_TEXT,
+    DATE_WITHOUT_TIME,
     WRAPPED_VALUE,
     VALUE_OBJECT,
     JSON_TEXT,
     ROLE_AS_JSON_TEXT,
     STRING_FOR_OBJECT,
+    REFERENCE_FOR_VALUE,
     SINGLE_FOR_LIST,
     EMPTY_ELEMENT,
     SEVERAL_PRIMARIES,
@@ -247,14 +284,21 @@ class Vendor:
     tolerated: tuple[Quirk, ...]
 
 
+# So many ignored paths are kept for the log.
+_IGNORED_PATHS: Final = 100
+
+
 class Tolerance:
-    """Which quirks one request may have; collects those that it has."""
+    """Which quirks one request may have; collects those that it has, and what is ignored."""
 
-    __slots__ = ("_noted", "_tolerated")
+    __slots__ = ("_ignored", "_noted", "_tolerated")
 
-    def __init__(self, tolerated: Collection[str], noted: set[str]) -> None:
+    def __init__(
+        self, tolerated: Collection[str], noted: set[str], ignored: list[str] | None = None
+    ) -> None:
         self._tolerated = tolerated
         self._noted = noted
+        self._ignored: list[str] = [] if ignored is None else ignored
 
     def tolerates(self, quirk: Quirk) -> bool:
         """Whether ``quirk`` may be there."""
@@ -270,4 +314,10 @@ class Tolerance:
     def without(self, *quirks: Quirk) -> "Tolerance":
         """The same but for these ``quirks``; what fires is noted in the same place."""
         names = {quirk.name for quirk in quirks}
-        return Tolerance(frozenset(self._tolerated) - names, self._noted)
+        return Tolerance(frozenset(self._tolerated) - names, self._noted, self._ignored)
+
+    def ignore(self, path: str) -> None:
+        """Notes that what was sent at the path is not kept."""
+        text = path if len(path) <= 128 and path.isprintable() else shown(path)
+        if len(self._ignored) < _IGNORED_PATHS and text not in self._ignored:
+            self._ignored.append(text)

@@ -28,8 +28,11 @@ class Layout:
     """What may stand where in a resource, by names and URNs in lower case.
 
     ``parts`` holds the core attributes under their own spelling too, ``others`` what is not for a
-    client to write. ``owners`` tells the extension of an attribute whose name only it has.
+    client to write. ``owners`` tells the extension of an attribute whose name only it has. ``urn``
+    is that of the core schema, in lower case.
     """
+
+    urn: str
 
     parts: Mapping[str, Shape]
     extensions: Mapping[str, Extension]
@@ -55,7 +58,7 @@ def layout_of(resource_type: ResourceType) -> Layout:
             owners.pop(name, None)
         owners.update(dict.fromkeys(names - taken, extension))
         taken |= names
-    return Layout(parts, extensions, owners, others)
+    return Layout(resource_type.schema.id.lower(), parts, extensions, owners, others)
 
 
 def undo_resource(body: Json, resource_type: ResourceType, tolerance: Tolerance) -> Json:
@@ -103,6 +106,8 @@ def undo_extension(extension: Extension, value: Json, tolerance: Tolerance) -> J
         case dict():
             return undo_parts(value, extension.parts, tolerance)
         case "" if tolerance.undoes(quirks.EMPTY_STRING):
+            return None
+        case [] if tolerance.undoes(quirks.EMPTY_ARRAY):
             return None
         case str():
             inner = read_json_text(value)

@@ -383,8 +383,10 @@ def _drop_emptied(
         left = without_emptied(_elements(old.get(name)), elements)
         if left is elements or not leeway.drop_emptied():
             continue
-        holder[name] = [*left]
-        if not left:
+        kept: list[Json] = [*left]
+        if kept:
+            holder[name] = kept
+        else:
             del holder[name]
 
 

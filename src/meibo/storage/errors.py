@@ -4,6 +4,8 @@ StorageError
   UniqueViolation       a value that must be unique is in use; names the constraint
   VersionConflict       the row has changed since it was read; the operation is run again
   DatabaseUnavailable   the database does not answer, is full or broken: 503, try again
+  Overloaded            too many long reads at once: 503, try again
+  TooSlow               a read took longer than it may; the same one will again
   SchemaMismatch        the database is older or newer than this program
 """
 
@@ -30,6 +32,14 @@ class VersionConflict(StorageError):
 
 class DatabaseUnavailable(StorageError):
     """The database cannot be reached or written to for the moment."""
+
+
+class Overloaded(StorageError):
+    """There is more to read than can be read now."""
+
+
+class TooSlow(StorageError):
+    """A statement was ended since it took longer than it may (``scans.SECONDS``)."""
 
 
 class SchemaMismatch(StorageError):

@@ -22,10 +22,12 @@ from meibo.storage.dialect import POSTGRESQL, Dialect
 from meibo.storage.errors import (
     DatabaseUnavailable,
     StorageError,
+    TooSlow,
     UniqueViolation,
     VersionConflict,
 )
 from meibo.storage.postgres_pool import CONNECT_SECONDS, Pool
+from meibo.storage.scans import Scans
 
 if TYPE_CHECKING:
     from meibo.storage.postgres_pool import Connection
@@ -35,6 +37,7 @@ T = TypeVar("T")
 WRITE_TRIES = 6  # the first without a lock, the others with one
 COMPOSED = 50  # statements sent as one; the time to plan them grows with the square of that
 POOL_SIZE = 10
+SCANS = 3  # of the pool's connections, for reads that may go through many rows
 MIGRATING = 6312041  # an advisory lock: any number, the same in every version of this program
 NOTICEABLE_ROWS = 500
 _NEVER_ANALYZED = """
@@ -80,6 +83,7 @@ class PostgresDatabase:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._scans = Scans(running=SCANS)
 
     @classmethod
     async def connect(cls, url: str, *, pool_size: int = POOL_SIZE) -> "PostgresDatabase":
@@ -123,10 +127,16 @@ class PostgresDatabase:
         async def run(connection: "Connection") -> T:
             if not (snapshot or scan):
                 return await operation(_PostgresTransaction(connection))
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                return await operation(_PostgresTransaction(connection))
+            try:
+                async with connection.transaction(isolation="repeatable_read", readonly=True):
+                    return await operation(_PostgresTransaction(connection))
+            except asyncpg.QueryCanceledError as error:  # statement_timeout
+                raise TooSlow(str(error)) from error
 
-        return await self._with_connection(run)
+        if not scan:
+            return await self._with_connection(run)
+        async with self._scans.turn():
+            return await self._with_connection(run)
 
     async def write(self, operation: Operation[T], *, locking: bool = False) -> T:
         """See ``Database.write``."""
@@ -187,6 +197,8 @@ class PostgresDatabase:
         except asyncpg.UniqueViolationError as error:
             broken = False
             raise UniqueViolation(error.constraint_name or "") from error
+        except asyncpg.InterfaceError as error:  # its text may hold a parameter's value
+            raise DatabaseUnavailable(type(error).__name__) from error
         except _UNAVAILABLE as error:
             raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
         finally:

@@ -1,7 +1,6 @@
 """The provisioning log: a row for each SCIM request, and log-ins that were refused."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from meibo.storage.database import Statement, Transaction
@@ -34,16 +33,17 @@ class LoggedRequest(NamedTuple):
     user_agent: str
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedLogin:
-    """A request without accepted credentials, collapsed with its like of the same minute."""
+class RefusedLogin(NamedTuple):
+    """Requests without accepted credentials that are counted together.
+
+    ``slug`` is empty when the URL names no tenant, ``token`` when the key id is not known.
+    """
 
     slug: str
     minute: int
     address: str
     reason: str
     token: str
-    user_agent: str
 
 
 COLUMNS = (
@@ -74,14 +74,15 @@ async def append(tx: Transaction, entries: Sequence[LoggedRequest]) -> None:
     await tx.append("requests", COLUMNS, entries)
 
 
-def refused(login: RefusedLogin, times: int) -> Statement:
-    """Counts refused log-ins of one kind."""
+def refused(login: RefusedLogin, times: int, user_agent: str) -> Statement:
+    """Counts refused log-ins of one kind; ``user_agent`` is the latest."""
     return Statement(
         """
         INSERT INTO refused_logins (slug, minute, address, reason, token, times, user_agent)
         VALUES (:slug, :minute, :address, :reason, :token, :times, :user_agent)
         ON CONFLICT (slug, minute, address, reason, token)
-        DO UPDATE SET times = refused_logins.times + excluded.times
+        DO UPDATE SET times = refused_logins.times + excluded.times,
+                      user_agent = excluded.user_agent
         """,
         {
             "slug": login.slug,
@@ -90,7 +91,7 @@ def refused(login: RefusedLogin, times: int) -> Statement:
             "reason": login.reason,
             "token": login.token,
             "times": times,
-            "user_agent": login.user_agent,
+            "user_agent": user_agent,
         },
     )
 

@@ -24,7 +24,13 @@ import apsw
 
 from meibo.storage.database import Database, Operation, Parameter, Row, Statement
 from meibo.storage.dialect import SQLITE, Dialect
-from meibo.storage.errors import DatabaseUnavailable, UniqueViolation, VersionConflict
+from meibo.storage.errors import (
+    DatabaseUnavailable,
+    TooSlow,
+    UniqueViolation,
+    VersionConflict,
+)
+from meibo.storage.scans import Scans
 
 T = TypeVar("T")
 
@@ -33,7 +39,6 @@ BUSY_SECONDS = 5.0  # how long another process (the CLI) may hold the file
 READER_CACHE_KIB = 16_384
 WRITER_CACHE_KIB = 8_192
 SCANNER_CACHE_KIB = 2_048
-SCAN_SECONDS = 5.0  # as long as a statement may take on PostgreSQL
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
 _CONSTRAINTS = ("CHECK", "FOREIGN KEY", "NOT NULL")
@@ -47,7 +52,6 @@ _UNAVAILABLE = (
     apsw.CorruptError,
     apsw.NotADBError,
     apsw.NoMemError,
-    apsw.InterruptError,
     apsw.ProtocolError,  # the locks of the write-ahead log were contended for too long
 )
 
@@ -76,7 +80,8 @@ class SqliteDatabase:
             self._scanner = _connect(path, synchronous, SCANNER_CACHE_KIB)
         self._unique: dict[str, str] | None = None
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commit")
-        self._scans = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scan")
+        self._scanning = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scan")
+        self._scans = Scans(running=1)
         self._occupied = False  # an operation or a COMMIT is using the writing connection
         self._waiting: list[asyncio.Future[None]] = []
         self._batch: list[asyncio.Future[None]] = []
@@ -97,9 +102,10 @@ class SqliteDatabase:
     ) -> T:
         """See ``Database.read``. The last commit is what is read; a scan is read in a thread."""
         if scan:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._scans, self._scan, operation
-            )
+            async with self._scans.turn() as deadline:
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._scanning, self._scan, operation, deadline
+                )
         transaction = _SqliteTransaction(self._reader, self)
         if not snapshot:
             return await operation(transaction)
@@ -117,13 +123,14 @@ class SqliteDatabase:
         try:
             if not self._writer.in_transaction:
                 await self._begin(deadline)
-            self._writer.execute("SAVEPOINT operation")
-            try:
-                result = await operation(_SqliteTransaction(self._writer, self))
-                self._writer.execute("RELEASE operation")
-            except BaseException:
-                self._undo()
-                raise
+            with _errors(self):
+                self._writer.execute("SAVEPOINT operation")
+                try:
+                    result = await operation(_SqliteTransaction(self._writer, self))
+                    self._writer.execute("RELEASE operation")
+                except BaseException:
+                    self._undo()
+                    raise
             durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._batch.append(durable)
             if not self._commit_is_due:
@@ -144,16 +151,16 @@ class SqliteDatabase:
             self._writer.execute("COMMIT")
             self._settle(None)
         self._executor.shutdown()
-        self._scans.shutdown()
+        self._scanning.shutdown()
         self._scanner.close()
         self._reader.close()
         self._writer.close()
         if self._log is not None:
             await self._log.close()
 
-    def _scan(self, operation: Operation[T]) -> T:
+    def _scan(self, operation: Operation[T], deadline: float) -> T:
         """Runs an operation to its end in this thread, which it may: it awaits nothing else."""
-        deadline = time.monotonic() + SCAN_SECONDS
+        # The event loop's clock is the monotonic one.
         self._scanner.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
         with _errors(self), self._scanner:
             running = operation(_SqliteTransaction(self._scanner, self)).__await__()
@@ -317,6 +324,8 @@ def serving_lock(path: Path) -> Generator[None]:
 
 def _connect(path: Path, synchronous: str, cache_kib: int) -> apsw.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
+    # People's data: for nobody else on the machine. SQLite's other files take the mode of this one.
+    path.touch(mode=0o600)
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
     _use_write_ahead_log(connection)
@@ -365,6 +374,8 @@ def _translated(error: apsw.Error, database: SqliteDatabase | None) -> Exception
             return UniqueViolation(database.constraint(message))
         if not message.startswith(_CONSTRAINTS):  # a trigger's own words: a table is unwritable
             return DatabaseUnavailable(message)
+    if isinstance(error, apsw.InterruptError):
+        return TooSlow(str(error))
     if isinstance(error, _UNAVAILABLE):
         return DatabaseUnavailable(str(error))
     return error

@@ -1,7 +1,9 @@
 """Tenants: the organisations that share an installation and know nothing of each other."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from meibo.scim.representation import encode_text
 from meibo.storage.database import Row, Statement, Transaction
 
 
@@ -21,6 +23,14 @@ class Tenant:
 async def by_slug(tx: Transaction, slug: str) -> Tenant | None:
     row = await tx.one("SELECT id, slug, created FROM tenants WHERE slug = :slug", slug=slug)
     return None if row is None else Tenant.from_row(row)
+
+
+async def known_slugs(tx: Transaction, slugs: Iterable[str]) -> set[str]:
+    """Which of the slugs are a tenant's."""
+    rows = await tx.all(
+        f"SELECT slug FROM tenants WHERE slug {tx.dialect.among_ids}", ids=encode_text([*slugs])
+    )
+    return {row[0] for row in rows}
 
 
 async def list_tenants(tx: Transaction) -> list[Tenant]:

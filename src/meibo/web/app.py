@@ -104,7 +104,7 @@ class Application:
             yield
         finally:
             stopping.set()
-            await asyncio.gather(*tasks)
+            await asyncio.gather(*tasks, return_exceptions=True)
             for act in (self._log.flush, self._authenticator.flush):
                 await _tried(act)
 
@@ -151,3 +151,5 @@ async def _tried(act: Callable[[], Awaitable[None]]) -> None:
         await act()
     except StorageError as error:
         _log.warning("put_off", task=act.__qualname__, error=repr(error))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the next time may go well
+        _log.error("failed", task=act.__qualname__, exc_info=error)

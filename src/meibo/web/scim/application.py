@@ -15,7 +15,7 @@ from meibo import clock
 from meibo.access.authentication import Authenticator, Principal, Refused
 from meibo.access.token_format import TOKEN_PATTERN, TOKEN_PREFIX
 from meibo.idp.profile import profile_for
-from meibo.scim.errors import ScimError
+from meibo.scim.errors import InternalError, ScimError
 from meibo.scim.representation import new_id
 from meibo.storage.database import Database
 from meibo.storage.requests import LoggedRequest
@@ -93,6 +93,11 @@ class ScimApplication:
             found = error_answer(refusal)
         try:
             await _send(send, found, headers, scope["method"], request_id)
+        except Exception:
+            # In the middle of a streamed answer: the client sees it cut off, and so does the log.
+            refusal = InternalError("the answer broke off")
+            found = error_answer(refusal)
+            raise
         finally:
             microseconds = (time.perf_counter_ns() - started) // 1000
             self._metrics.answered(scope["method"], found.status, microseconds)

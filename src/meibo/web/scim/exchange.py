@@ -150,9 +150,10 @@ class Exchange:
         Raises:
             InvalidSyntax, InvalidValue.
         """
-        body = self.profile.resource(body, resource_type, self.quirks)
+        ignored: list[str] = []
+        body = self.profile.resource(body, resource_type, self.quirks, ignored)
         checked = check(body, resource_type, strict_schemas=self.profile.strict_schemas)
-        self.note_ignored(checked.ignored)
+        self.note_ignored(ignored + checked.ignored)
         return checked
 
     def operations(
@@ -174,6 +175,7 @@ class Exchange:
             strict_schemas=profile.strict_schemas,
             allow_empty=profile.allow_empty_operations,
             bare_words=profile.bare_words,
+            leeway=profile.leeway(self.quirks),
         )
 
     def note_ignored(self, paths: list[str]) -> None:
