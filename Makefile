@@ -15,17 +15,20 @@ LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 	$(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check static bench venv dev postgresql lock format clean
+.PHONY: help demo test test-long check static bench venv dev postgresql lock format clean
 
 help: ## show this list
 	@echo "Meibo: SCIM 2.0 user provisioning. Commands:"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: venv ## watch Entra ID and Okta fill a directory (ARGS=--exit: end when it is done)
 	@.venv/bin/meibo demo $(ARGS)
 
 test: dev postgresql ## the whole test suite on SQLite and on a PostgreSQL of its own (ARGS: for pytest)
 	@$(PYTEST) --end-after=870 $(ARGS)
+
+test-long: dev postgresql ## the reliability tests in their long form, before a release
+	@MEIBO_TEST_RELIABILITY=long .venv/bin/python -m pytest -o faulthandler_timeout=0 tests/reliability $(ARGS)
 
 check: static ## format, lint, types, layers and the quick tests: run this before a commit
 	@$(PYTEST) -m 'not slow and not postgresql' $(ARGS)

@@ -17,6 +17,7 @@ def test_what_is_not_said_has_a_default() -> None:
         workers=1,
         rate_limit=100,
         migrate=None,
+        trusted_proxies=(),
     )
 
 
@@ -60,6 +61,17 @@ def test_a_public_url(url: str) -> None:
 def test_no_public_url(url: str) -> None:
     with pytest.raises(ConfigurationError, match="--public-url"):
         Settings("sqlite:///x", public_url=url)
+
+
+@pytest.mark.parametrize("proxy", ["10.0.0.1", "10.0.0.0/8", "2001:db8::1", "2001:db8::/32"])
+def test_a_trusted_proxy(proxy: str) -> None:
+    assert Settings("sqlite:///x", trusted_proxies=(proxy,)).trusted_proxies == (proxy,)
+
+
+@pytest.mark.parametrize("proxy", ["*", "", "proxy.example.com", "10.0.0.1/8", "10.0.0.1:80"])
+def test_no_trusted_proxy(proxy: str) -> None:
+    with pytest.raises(ConfigurationError, match="--trusted-proxy"):
+        Settings("sqlite:///x", trusted_proxies=("10.0.0.1", proxy))
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,9 @@ async def test_a_setting_that_cannot_be_changes_nothing(house: House, key: str, 
     await house.generate("okta")
     await house.audit()
     with pytest.raises(NotPossible, match=key):
-        await house.write(connections.change_settings, "okta", {"inactive_on_create": "refuse", key: value})
+        await house.write(
+            connections.change_settings, "okta", {"inactive_on_create": "refuse", key: value}
+        )
     assert (await house.read(connections.find, "okta")).settings == ConnectionSettings()
     assert await house.events() == []
 

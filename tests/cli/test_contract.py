@@ -151,6 +151,17 @@ def test_switches_and_numbers_can_stand_in_the_file(
     assert meibo.json("connection", "show", "okta")["strict"] is True
 
 
+def test_a_setting_of_several_values_has_spaces_between_them(
+    meibo: Meibo, settings_file: Callable[[str], Path]
+) -> None:
+    settings_file('trusted_proxy = "10.0.0.1 of-the-file"')
+    assert "'of-the-file' is no address" in meibo.refused("serve", code=2)
+    meibo.environment["MEIBO_TRUSTED_PROXY"] = "10.0.0.1 of-the-environment"
+    assert "'of-the-environment' is no address" in meibo.refused("serve", code=2)
+    line = ("--trusted-proxy", "10.0.0.1", "--trusted-proxy", "of-the-line")
+    assert "'of-the-line' is no address" in meibo.refused("serve", *line, code=2)
+
+
 def test_an_empty_variable_is_none(meibo: Meibo) -> None:
     meibo.environment["MEIBO_PUBLIC_URL"] = ""
     assert url_of(meibo) == "http://127.0.0.1:8080"

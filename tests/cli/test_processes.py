@@ -56,7 +56,10 @@ def test_a_simulation_against_a_server_with_settings_from_a_file(meibo: Meibo, h
     port = free_port()
     file = home / "config" / "meibo" / "meibo.toml"
     file.parent.mkdir(parents=True)
-    file.write_text(f'port = {port}\nrate_limit = "off"\n', encoding="utf-8")
+    file.write_text(
+        f'port = {port}\nrate_limit = "off"\ntrusted_proxy = "10.0.0.0/8 127.0.0.1"\n',
+        encoding="utf-8",
+    )
     meibo("attribute", "add", "costCenterCode")
     issued = meibo.json("token", "generate", "--idp", "okta")
     with running("serve") as server:
@@ -79,12 +82,21 @@ def test_a_simulation_against_a_server_with_settings_from_a_file(meibo: Meibo, h
         # A second server on the same file is refused, commands beside it are not.
         assert "already served" in meibo.refused("serve", code=3)
         assert len(meibo.json("user", "list")) >= 12
+        answer = httpx.get(
+            f"{issued['scim_url']}/Users?count=0",
+            headers={
+                "Authorization": f"Bearer {issued['token']}",
+                "X-Forwarded-For": "192.0.2.66, 192.0.2.7, 10.1.2.3",
+            },
+            trust_env=False,
+        )
+        assert answer.status_code == 200
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=20)
         assert server.returncode == 0
     (token,) = meibo.json("token", "list")
-    assert token["last_address"] == "127.0.0.1"
-    assert "127.0.0.1" in meibo("token", "list")
+    assert token["last_address"] == "192.0.2.7"
+    assert "192.0.2.7" in meibo("token", "list")
 
 
 def test_a_simulation_with_a_refused_token_fails(meibo: Meibo, home: Path) -> None:
@@ -107,8 +119,13 @@ def test_a_port_that_is_taken_is_told_in_one_line(meibo: Meibo) -> None:
 def test_the_demo_tells_the_whole_story(home: Path) -> None:
     directory = home / "demo"
     directory.mkdir()
-    (directory / "meibo.sqlite3").write_text("of an earlier demo")
-    (directory / "letter.txt").write_text("not ours")
+    (directory / "demo.sqlite3").write_text("of an earlier demo")
+    others = [
+        directory / name
+        for name in ("meibo.sqlite3", "meibo-log.sqlite3", "demo.sqlite3.copy", "serve.log")
+    ]
+    for other in others:
+        other.write_text("not the demo's")
     done = subprocess.run(
         [
             *PROGRAM,
@@ -131,8 +148,8 @@ def test_the_demo_tells_the_whole_story(home: Path) -> None:
     ):
         assert words in done.stdout
     assert "\x1b" not in done.stdout
-    assert (directory / "letter.txt").read_text() == "not ours"
-    meibo = Meibo({"MEIBO_DATABASE": f"sqlite:///{directory}/meibo.sqlite3"})
+    assert {other.read_text() for other in others} == {"not the demo's"}
+    meibo = Meibo({"MEIBO_DATABASE": f"sqlite:///{directory}/demo.sqlite3"})
     people = meibo.json("user", "list")
     assert {each["connection"] for each in people} == {"entra", "okta"}
     assert all("meibo_scim_" not in text for text in (done.stdout, meibo("audit", "list")))
@@ -147,6 +164,8 @@ def test_the_demo_stays_up_until_it_is_interrupted(home: Path) -> None:
                 break
         url = f"http://127.0.0.1:{port}/health/ready"
         assert httpx.get(url, trust_env=False).status_code == 200
+        assert "another demo is running in" in Meibo().refused("demo", "--exit", code=3)
+        assert httpx.get(url, trust_env=False).json()["ready"] is True
         demo.send_signal(signal.SIGINT)
         rest, _ = demo.communicate(timeout=20)
         assert demo.returncode == 0, rest

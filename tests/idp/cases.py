@@ -1,5 +1,6 @@
 """What identity providers send and what is made of it: one table for bodies, one for PATCH."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ ENTERPRISE = urns.ENTERPRISE_USER
 CUSTOM = urns.CUSTOM_USER
 MANAGER = f"{ENTERPRISE}:manager"
 DEPARTMENT = f"{ENTERPRISE}:department"
+ID = "019aa000-0000-7000-8000-00000000000a"
 ROLE = '{"id":"06b07648","value":"Admin","displayName":"Administrators"}'
 
 
@@ -77,6 +79,59 @@ BODIES = [
         {"empty-string"},
         {ENTERPRISE: {"manager": {"value": "", "displayName": "B"}}},
         {ENTERPRISE: {"manager": None}},
+    ),
+    Case("no string", {"empty-array"}, {"title": []}, {"title": None}),
+    Case("no boolean", {"empty-array"}, {"active": []}, {"active": None}),
+    Case("no complex value", {"empty-array"}, {"name": []}, {"name": None}),
+    Case(
+        "no sub-attribute",
+        {"empty-array"},
+        {"name": {"givenName": [], "familyName": "A"}},
+        {"name": {"givenName": None, "familyName": "A"}},
+    ),
+    Case("no extension", {"empty-array"}, {ENTERPRISE: []}, {ENTERPRISE: None}),
+    Case(
+        "no manager, no level",
+        {"empty-array"},
+        {ENTERPRISE: {"manager": []}, CUSTOM: {"level": []}},
+        {ENTERPRISE: {"manager": None}, CUSTOM: {"level": None}},
+    ),
+    Case(
+        "a manager without a value",
+        {"empty-array"},
+        {ENTERPRISE: {"manager": {"value": []}}},
+        {ENTERPRISE: {"manager": None}},
+    ),
+    Case(
+        "no value of an e-mail",
+        {"empty-array", "empty-element"},
+        {"emails": [{"type": "work", "value": []}, {"value": "a"}]},
+        {"emails": [{"value": "a"}]},
+    ),
+    Case("JSON text of nothing", {"empty-array", "json-text"}, {"name": "[]"}, {"name": None}),
+    Case(
+        "a number for an employee number",
+        {"number-for-text"},
+        {ENTERPRISE: {"employeeNumber": 5}},
+        {ENTERPRISE: {"employeeNumber": "5"}},
+    ),
+    Case(
+        "numbers in elements and arrays",
+        {"number-for-text", "wrapped-value"},
+        {"phoneNumbers": [{"value": 1.5}], "title": [-3]},
+        {"phoneNumbers": [{"value": "1.5"}], "title": "-3"},
+    ),
+    Case(
+        "a small number",
+        {"number-for-text"},
+        {CUSTOM: {"costCenterCode": 1e-7}},
+        {CUSTOM: {"costCenterCode": "0.0000001"}},
+    ),
+    Case(
+        "a date",
+        {"date-without-time"},
+        {CUSTOM: {"hired": "2020-02-29"}},
+        {CUSTOM: {"hired": "2020-02-29T00:00:00Z"}},
     ),
     Case("a string in an array", {"wrapped-value"}, {"displayName": ["A"]}, {"displayName": "A"}),
     Case(
@@ -152,10 +207,66 @@ BODIES = [
         {"roles": [{"Value": "Admin", "display": "Admins"}]},
     ),
     Case(
+        "roles as text in text",
+        {"json-text", "role-as-json-text"},
+        {"roles": json.dumps([ROLE])},
+        {"roles": [{"value": "Admin", "display": "Administrators"}]},
+    ),
+    Case(
+        "one role as text of a text",
+        {"json-text", "role-as-json-text", "single-for-list"},
+        {"roles": json.dumps(ROLE)},
+        {"roles": [{"value": "Admin", "display": "Administrators"}]},
+    ),
+    Case(
+        "one role as text",
+        {"json-text", "role-as-json-text", "single-for-list"},
+        {"roles": ROLE},
+        {"roles": [{"value": "Admin", "display": "Administrators"}]},
+    ),
+    Case(
+        "roles as texts",
+        {"json-text", "role-as-json-text"},
+        {"roles": [ROLE, json.dumps({"value": ROLE}), {"value": json.dumps(ROLE)}]},
+        {"roles": [{"value": "Admin", "display": "Administrators"}] * 3},
+    ),
+    Case(
         "a manager's id",
         {"string-for-object"},
         {ENTERPRISE: {"manager": "1"}},
         {ENTERPRISE: {"manager": {"value": "1"}}},
+    ),
+    Case(
+        "a manager's URL",
+        {"reference-for-value"},
+        {ENTERPRISE: {"manager": {"$ref": f"https://x.example/scim/v2/Users/{ID}"}}},
+        {ENTERPRISE: {"manager": {"$ref": f"https://x.example/scim/v2/Users/{ID}", "value": ID}}},
+    ),
+    Case(
+        "members' URLs",
+        {"reference-for-value"},
+        {"members": [{"$Ref": f"../Users/{ID.upper()}/", "type": "User"}, {"value": "2"}]},
+        {
+            "members": [
+                {"$Ref": f"../Users/{ID.upper()}/", "type": "User", "value": ID.upper()},
+                {"value": "2"},
+            ]
+        },
+        GROUPS,
+    ),
+    Case(
+        "a manager's URL that ends in no id",
+        set(),
+        {ENTERPRISE: {"manager": {"$ref": "https://x.example/scim/v2/Users/amy"}}},
+        {ENTERPRISE: {"manager": {"$ref": "https://x.example/scim/v2/Users/amy"}}},
+        ignored=["manager.$ref"],
+    ),
+    Case(
+        "empty members among others",
+        {"empty-element"},
+        {"members": [{"value": ""}, {"value": "1"}, None, {"value": None, "display": "A"}]},
+        {"members": [{"value": "1"}]},
+        GROUPS,
     ),
     Case(
         "a list of strings",
@@ -339,6 +450,97 @@ PATCHES = [
         [{"op": "replace", "value": {"displayName": "A", "active": False}}],
     ),
     Case(
+        "text in an array in text",
+        {"json-text", "wrapped-value"},
+        [{"op": "replace", "value": json.dumps(['{"title":"x"}'])}],
+        [{"op": "replace", "value": {"title": "x"}}],
+    ),
+    Case(
+        "text of a text in an array",
+        {"json-text", "wrapped-value"},
+        [{"op": "replace", "value": [json.dumps('{"title":"x"}')]}],
+        [{"op": "replace", "value": {"title": "x"}}],
+    ),
+    Case(
+        "the value of a role (AppRoleAssignmentsComplex by a filter)",
+        {"role-as-json-text", "boolean-as-string"},
+        [{"op": "Add", "path": 'roles[primary eq "True"].value', "value": ROLE}],
+        [
+            {"op": "Add", "path": "roles[primary eq true].display", "value": "Administrators"},
+            {"op": "Add", "path": "roles[primary eq true].value", "value": "Admin"},
+        ],
+    ),
+    Case(
+        "the value of a role, replaced",
+        {"role-as-json-text", "replace-creates"},
+        [{"op": "Replace", "path": "roles[primary eq true].value", "value": ROLE}],
+        [
+            {"op": "add", "path": "roles[primary eq true].display", "value": "Administrators"},
+            {"op": "add", "path": "roles[primary eq true].value", "value": "Admin"},
+        ],
+    ),
+    Case(
+        "nothing for what has one value",
+        {"empty-array"},
+        [
+            {"op": "replace", "path": "title", "value": []},
+            {"op": "replace", "path": "name", "value": []},
+            {"op": "replace", "path": DEPARTMENT, "value": []},
+            {"op": "replace", "path": f"{MANAGER}.value", "value": []},
+            {"op": "replace", "path": CUSTOM, "value": []},
+            {"op": "replace", "path": 'emails[type eq "work"].value', "value": []},
+            {"op": "replace", "value": {"active": [], "displayName": []}},
+        ],
+        [
+            {"op": "replace", "path": "title", "value": None},
+            {"op": "replace", "path": "name", "value": None},
+            {"op": "replace", "path": DEPARTMENT, "value": None},
+            {"op": "replace", "path": f"{MANAGER}.value", "value": None},
+            {"op": "replace", "path": CUSTOM, "value": None},
+            {"op": "replace", "path": 'emails[type eq "work"].value', "value": None},
+            {"op": "replace", "value": {"active": None, "displayName": None}},
+        ],
+    ),
+    Case(
+        "a number and a date",
+        {"number-for-text", "date-without-time"},
+        [
+            {"op": "add", "path": "externalId", "value": 4711},
+            {"op": "add", "path": f"{CUSTOM}:hired", "value": "2020-01-01"},
+        ],
+        [
+            {"op": "add", "path": "externalId", "value": "4711"},
+            {"op": "add", "path": f"{CUSTOM}:hired", "value": "2020-01-01T00:00:00Z"},
+        ],
+    ),
+    Case(
+        "a manager's URL",
+        {"reference-for-value", "extension-without-urn"},
+        [{"op": "add", "path": "manager", "value": {"$ref": f"../Users/{ID}"}}],
+        [{"op": "add", "path": MANAGER, "value": {"$ref": f"../Users/{ID}", "value": ID}}],
+    ),
+    Case(
+        "a manager's URL that ends in no id",
+        set(),
+        [{"op": "add", "path": MANAGER, "value": {"$ref": "../Users/amy"}}],
+        [{"op": "add", "path": MANAGER, "value": {"$ref": "../Users/amy"}}],
+        ignored=["manager.$ref"],
+    ),
+    Case(
+        "only empty members are added",
+        {"empty-element"},
+        [
+            {
+                "op": "add",
+                "path": "members",
+                "value": [{"value": ""}, {"value": None, "$ref": None}],
+            },
+            {"op": "add", "value": {"members": [{"value": None}], "externalId": "e"}},
+        ],
+        [{"op": "add", "value": {"externalId": "e"}}],
+        GROUPS,
+    ),
+    Case(
         "members as text",
         {"json-text"},
         [{"op": "replace", "path": "members", "value": '[{"value":"333"}]'}],
@@ -490,6 +692,89 @@ PATCHES = [
         ],
     ),
     Case(
+        "unknown parts of values",
+        {"unknown-attribute"},
+        [
+            {"op": "add", "path": "name", "value": {"zz": 1, "givenName": "A"}},
+            {"op": "add", "path": "emails", "value": [{"value": "a", "zz": 1}, {"yy": 1}]},
+            {"op": "add", "path": 'emails[type eq "work"]', "value": {"value": "a", "zz": 1}},
+            {"op": "add", "path": MANAGER, "value": {"value": "1", "zz": 1, "displayName": "B"}},
+            {"op": "remove", "path": "roles", "value": [{"value": "a", "zz": 1}]},
+            {
+                "op": "replace",
+                "value": {
+                    "name": {"ZZ": 1, "FamilyName": "B"},
+                    "phoneNumbers": [{"value": "1", "zz": None}],
+                    ENTERPRISE: {"manager": {"value": "1", "yy": 1}, "department": "D"},
+                },
+            },
+        ],
+        [
+            {"op": "add", "path": "name", "value": {"givenName": "A"}},
+            {"op": "add", "path": "emails", "value": [{"value": "a"}]},
+            {"op": "add", "path": 'emails[type eq "work"]', "value": {"value": "a"}},
+            {"op": "add", "path": MANAGER, "value": {"value": "1", "displayName": "B"}},
+            {"op": "remove", "path": "roles", "value": [{"value": "a"}]},
+            {
+                "op": "replace",
+                "value": {
+                    "name": {"FamilyName": "B"},
+                    "phoneNumbers": [{"value": "1"}],
+                    ENTERPRISE: {"manager": {"value": "1"}, "department": "D"},
+                },
+            },
+        ],
+        ignored=[
+            "name.zz",
+            "emails.zz",
+            "emails.yy",
+            'emails[type eq "work"].zz',
+            f"{MANAGER}.zz",
+            "roles.zz",
+            "name.ZZ",
+            "phoneNumbers.zz",
+            f"{MANAGER}.yy",
+        ],
+    ),
+    Case(
+        "values of nothing but unknown parts, which clear nothing",
+        {"unknown-attribute"},
+        [
+            {"op": "replace", "path": "name", "value": {"zz": 1}},
+            {"op": "replace", "path": "emails", "value": [{"zz": 1}]},
+            {"op": "replace", "path": 'emails[type eq "work"]', "value": {"zz": 1}},
+            {"op": "replace", "path": MANAGER, "value": {"zz": 1}},
+            {"op": "replace", "value": {"name": {"zz": 1}, "emails": [{"zz": 1}], "title": "T"}},
+        ],
+        [{"op": "replace", "value": {"title": "T"}}],
+        ignored=["name.zz", "emails.zz", 'emails[type eq "work"].zz', f"{MANAGER}.zz"],
+    ),
+    Case(
+        "an unknown part in JSON text",
+        {"unknown-attribute", "json-text"},
+        [{"op": "replace", "path": "emails", "value": '[{"value":"a","zz":1}]'}],
+        [{"op": "replace", "path": "emails", "value": [{"value": "a"}]}],
+        ignored=["emails.zz"],
+    ),
+    Case(
+        "a member's displayName (Postman collection)",
+        {"unknown-attribute"},
+        [{"op": "add", "path": "members", "value": [{"value": "1", "displayName": "A"}]}],
+        [{"op": "add", "path": "members", "value": [{"value": "1"}]}],
+        GROUPS,
+        ignored=["members.displayName"],
+    ),
+    Case(
+        "an object under the core URN",
+        {"unknown-attribute", "boolean-as-string"},
+        [{"op": "replace", "value": {"title": "T", urns.USER: {"active": "True", "zz": 1}}}],
+        [
+            {"op": "replace", "value": {"title": "T"}},
+            {"op": "replace", "value": {"active": True}},
+        ],
+        ignored=["zz"],
+    ),
+    Case(
         "nothing is left",
         {"unknown-attribute"},
         [{"op": "Replace", "path": "title", "value": "Lead"}],
@@ -503,10 +788,14 @@ PATCHES = [
         [
             {"op": "Replace", "path": f"{ENTERPRISE}.manager", "value": "1"},
             {"op": "Remove", "path": f"{ENTERPRISE.upper()}.department"},
+            {"op": "Replace", "path": f"{urns.USER}.title", "value": "T"},
+            {"op": "Replace", "path": f"{urns.USER}.name.givenName", "value": "A"},
         ],
         [
             {"op": "Replace", "path": MANAGER, "value": {"value": "1"}},
             {"op": "Remove", "path": DEPARTMENT},
+            {"op": "Replace", "path": f"{urns.USER}:title", "value": "T"},
+            {"op": "Replace", "path": f"{urns.USER}:name.givenName", "value": "A"},
         ],
     ),
     Case(

@@ -268,7 +268,6 @@ def history(operations: Iterable[Operation], state: State) -> list[str]:
 def replayed(state: State) -> list[str]:
     """The history told from its beginning gives exactly what is there now, version by version."""
     people: dict[str, JsonObject] = {}
-    removed: dict[str, JsonObject] = {}
     members: dict[str, set[str]] = defaultdict(set)
     versions: dict[str, int] = {}
     problems: list[str] = []
@@ -278,10 +277,8 @@ def replayed(state: State) -> list[str]:
             problems.append(f"{key} goes from version {versions.get(key, 0)} to {change.version}")
         versions[key] = change.version
         if change.action == "removed":
-            removed[key] = people.pop(key, {})
+            people.pop(key, None)
             continue
-        if change.action == "revived":  # tells what differs from when he was last there
-            people[key] = removed.pop(key)
         moved = attributes.pop("members", None)
         if moved is not None:
             members[key] = (members[key] | set(moved["added"])) - set(moved["removed"])

@@ -12,7 +12,7 @@ from meibo.scim.filter import Filter, matches
 from meibo.scim.representation import encode_text, etag, stored
 from meibo.scim.resource import check, comparable_resource
 from meibo.scim.schema import Attribute, Json, JsonObject, ResourceType
-from meibo.storage import groups, users
+from meibo.storage import groups, resources, users
 from meibo.storage.database import Database, Statement, Transaction
 from meibo.storage.filter_sql import compile_filter
 
@@ -103,7 +103,7 @@ async def populate(database: Database, chance: random.Random) -> World:
         ):
             writes += [membership(tenant, group_id, each, kind) for each in set(members)]
         if removed:  # its memberships stay, for a restore
-            writes.append(groups.remove(1, group_id, times["version"], 60))
+            writes.append(resources.remove(1, "groups", group_id, times["version"], 60))
         else:
             world.shown["Group"][group_id] = shown(GROUP, group_id, resource, times)
             world.shown["Group"][group_id]["members"] = [*inside, *nested]
@@ -120,7 +120,7 @@ async def populate(database: Database, chance: random.Random) -> World:
     async def remove(tx: Transaction) -> None:
         row = await users.load(tx, 1, 1, "removed")
         assert row is not None
-        await tx.write(users.remove(1, "removed", row.version, 60))
+        await tx.write(resources.remove(1, "users", "removed", row.version, 60))
 
     await database.write(remove)
     return world

@@ -416,34 +416,6 @@ async def test_a_writer_that_does_not_let_go_is_told_to_all_at_one_time(
     await embedded.write(writing(tenant(2)))
 
 
-async def test_a_scan_holds_up_nobody(embedded: Database) -> None:
-    long: Any = """
-        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000)
-        SELECT count(*) FROM n"""
-    scan = asyncio.create_task(embedded.read(lambda tx: tx.one(long), scan=True))
-    longest, rounds = 0.0, 0
-    while not scan.done():
-        before = time.monotonic()
-        await asyncio.sleep(0.001)
-        await embedded.read(lambda tx: tx.one("SELECT 1"))
-        longest = max(longest, time.monotonic() - before)
-        rounds += 1
-    assert await scan == (2_000_000,)
-    assert rounds > 5
-    assert longest < 0.1
-
-
-async def test_a_scan_without_an_end_is_ended(
-    embedded: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite, "SCAN_SECONDS", 0.1)
-    endless: Any = """
-        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT count(*) FROM n"""
-    with pytest.raises(DatabaseUnavailable):
-        await embedded.read(lambda tx: tx.one(endless), scan=True)
-    assert await tenants(embedded) == set()
-
-
 def test_a_file_is_served_by_one_process(tmp_path: Path) -> None:
     path = tmp_path / "meibo.sqlite3"
     with serving_lock(path):

@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from meibo.storage import engine, groups, migrate, users
+from meibo.storage import engine, memberships, migrate, users
 from meibo.storage.database import Database, Statement
 from meibo.storage.engine import open_database
 from meibo.storage.errors import DatabaseUnavailable, SchemaMismatch
@@ -211,7 +211,7 @@ async def check_people(database: Database, rows: Rows) -> None:
     for row in rows.get("groups", []):
         tenant, key = row["tenant"], row["id"]
         members = await database.read(
-            lambda tx, t=tenant, k=key: groups.members(tx, t, k, count=1_000)
+            lambda tx, t=tenant, k=key: memberships.members(tx, t, k, count=1_000)
         )
         was = [each for each in rows["memberships"] if each["group_id"] == key]
         assert {each.id for each in members} == {each["member_id"] for each in was}

@@ -11,7 +11,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -98,6 +98,7 @@ class Application:
             "path": scope["path"],
             "raw_path": scope["raw_path"].decode(),
             "query": scope["query_string"].decode(),
+            "client": scope["client"][0],
             "headers": {name.decode(): value.decode() for name, value in scope["headers"]},
             "body": body.decode() if len(body) < 100 else len(body),
         }
@@ -138,9 +139,16 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(limits: Limits) -> Iterator[Running]:
+def running(limits: Limits, trusted_proxies: Sequence[str] = ()) -> Iterator[Running]:
     application = Application()
-    server = build_server(application, host=HOST, port=0, limits=limits, graceful_seconds=5)
+    server = build_server(
+        application,
+        host=HOST,
+        port=0,
+        limits=limits,
+        trusted_proxies=trusted_proxies,
+        graceful_seconds=5,
+    )
     with socket.create_server((HOST, 0)) as listening:
         port = listening.getsockname()[1]
         thread = threading.Thread(target=server.run, args=([listening],), name="server")
@@ -489,6 +497,7 @@ def test_more_are_answered_as_far_as_they_may_wait(http: Running) -> None:
     assert {answer.status for answer in answered} == {200}
     assert QUICK.max_pipelined < len(answered) < 5_000
     check_refusal(refused, 503)
+    assert b"limit of 250" in refused.body
     assert refused.headers["retry-after"] == "1"
     assert answers.closed
 
@@ -759,12 +768,34 @@ def test_an_answer_of_another_length_than_it_says_breaks_off(
 # The server
 
 
+@pytest.mark.parametrize(
+    "trusted, forwarded, client",
+    [
+        ((), "192.0.2.7", HOST),
+        (("10.0.0.1",), "192.0.2.7", HOST),
+        ((HOST,), "192.0.2.7", "192.0.2.7"),
+        (("127.0.0.0/8",), "192.0.2.7", "192.0.2.7"),
+        ((HOST, "10.0.0.0/8"), "192.0.2.66, 192.0.2.7, 10.1.2.3", "192.0.2.7"),
+        ((HOST,), "192.0.2.7, 2001:db8::1", "2001:db8::1"),
+        ((HOST,), "", HOST),
+    ],
+    ids=["nobody", "another", "address", "network", "a chain", "what a client wrote", "empty"],
+)
+def test_the_address_of_a_client_is_taken_from_a_trusted_proxy_only(
+    trusted: tuple[str, ...], forwarded: str, client: str
+) -> None:
+    with running(QUICK, trusted_proxies=trusted) as http:
+        answers = http.exchange(GET + b"X-Forwarded-For: %s\r\n\r\n" % forwarded.encode())
+        assert json.loads(answers.only.body)["client"] == client
+
+
 def test_too_many_connections_are_told_to_come_back() -> None:
     with running(Limits(max_connections=20, linger_seconds=0.1)) as http:
         with contextlib.ExitStack() as stack:
             clients = [stack.enter_context(http.connect()) for _ in range(20)]
             answers = http.exchange(NEXT)
             check_refusal(answers.only, 503)
+            assert b"limit of 20 connections" in answers.only.body
             assert answers.only.headers["retry-after"] == "5"
             assert answers.closed
             clients[0].sendall(NEXT)

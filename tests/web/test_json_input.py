@@ -63,7 +63,7 @@ REFUSED = {
     "surrogate as the document": (b'"\\ud800"', "surrogate"),
     "string over 64 KiB": (b'{"a":"' + b"A" * 65_537 + b'"}', "64 KiB"),
     "string over 64 KiB in UTF-8": (b'"' + "山".encode() * 21_846 + b'"', "64 KiB"),
-    "name over 1,024 characters": (b'{"' + b"k" * 1_025 + b'":1}', "1024"),
+    "name over 1,024 characters": (b'{"' + b"k" * 1_025 + b'":1}', "1,024"),
     # objects and arrays
     "name twice": (b'{"active":true,"active":false}', "'active' stands twice"),
     "unknown name twice": (b'{"x":1,"x":1}', "'x' stands twice"),

@@ -23,7 +23,7 @@ def principal(connection: int = 1, **settings: object) -> Principal:
         settings=chosen,
         created=0,
     )
-    return Principal(1, "default", owner, "a" * 12, user_type(), group_type(), "")
+    return Principal(1, owner, "a" * 12, user_type(), group_type(), "")
 
 
 def spent(limits: RateLimits, who: Principal, most: int) -> int:
@@ -60,11 +60,18 @@ def test_the_refusal_says_in_whole_seconds_when_to_come_back() -> None:
     assert refused.value.retry_after_seconds == 1
 
 
+def test_the_refusal_names_the_limit_of_the_connection() -> None:
+    limits, who = RateLimits(30), principal(rate_limit=1_000)
+    spent(limits, who, 5_000)
+    with pytest.raises(TooManyRequests, match=r"limit of 1,000 a second, in bursts of 2,000;"):
+        limits.spend(who)
+
+
 def test_wrong_credentials_are_counted_by_address() -> None:
     limits = RateLimits(30)
     for _ in range(REFUSALS_PER_MINUTE):
         limits.spend_refusal("192.0.2.1")
-    with pytest.raises(TooManyRequests) as refused:
+    with pytest.raises(TooManyRequests, match="limit of 20 a minute; try again in") as refused:
         limits.spend_refusal("192.0.2.1")
     assert refused.value.retry_after_seconds is not None
     assert 1 <= refused.value.retry_after_seconds <= 60

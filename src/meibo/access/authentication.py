@@ -68,7 +68,6 @@ class Principal:
     """
 
     tenant_id: int
-    tenant_slug: str
     connection: Connection
     token_id: str
     user_type: ResourceType
@@ -184,7 +183,7 @@ class Authenticator:
                 raise Refused("unknown")
             until = _until(credential, token_id, secret_hash, self._wall())
             custom = await attributes.list_attributes(tx, credential.connection.tenant)
-            return _principal(slug, token_id, secret_hash, credential, custom), until
+            return _principal(token_id, secret_hash, credential, custom), until
 
         principal, until = await self._database.read(look_up)
         if forgotten == self._forgotten:  # else what was read may be older than the change
@@ -230,13 +229,12 @@ def _until(credential: Credential, token_id: str, secret_hash: str, now: int) ->
 
 
 def _principal(
-    slug: str, token_id: str, secret_hash: str, credential: Credential, custom: list[AttributeRow]
+    token_id: str, secret_hash: str, credential: Credential, custom: list[AttributeRow]
 ) -> Principal:
     connection = Connection.from_row(credential.connection)
     policy = connection.settings.attribute_policy
     return Principal(
         tenant_id=credential.connection.tenant,
-        tenant_slug=slug,
         connection=connection,
         token_id=token_id,
         user_type=user_type(

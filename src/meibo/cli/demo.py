@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -28,7 +28,7 @@ from meibo import clock, config
 from meibo.access import tenants, tokens
 from meibo.access.tenants import DEFAULT_TENANT
 from meibo.cli import options
-from meibo.cli.command import Command, Failure
+from meibo.cli.command import Command, Failure, NoDatabase
 from meibo.cli.opening import actor, in_database, make_private, reading
 from meibo.cli.output import visible
 from meibo.cli.resources import Wanted, find_groups, find_users, text_of
@@ -46,6 +46,8 @@ from meibo.simulator import (
 )
 from meibo.simulator import Vendor as Played
 from meibo.storage.database import Database, Transaction
+from meibo.storage.errors import DatabaseUnavailable
+from meibo.storage.sqlite import serving_lock
 from meibo.storage.tenants import Tenant
 
 CUSTOM_ATTRIBUTE = "costCenterCode"
@@ -66,8 +68,13 @@ class Stage:
     groups: int
 
     @property
+    def file(self) -> Path:
+        """The database, under a name that no other database of Meibo's has."""
+        return self.directory / "demo.sqlite3"
+
+    @property
     def database(self) -> str:
-        return f"sqlite:///{self.directory / 'meibo.sqlite3'}"
+        return f"sqlite:///{self.file}"
 
     @property
     def url(self) -> str:
@@ -76,7 +83,7 @@ class Stage:
     @property
     def log(self) -> Path:
         """What the server says."""
-        return self.directory / "serve.log"
+        return self.directory / "demo.log"
 
     def shares(self) -> dict[Played, tuple[int, int]]:
         """People and groups of each identity provider."""
@@ -123,7 +130,7 @@ class Outcome:
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
     show_default="demo in the user's data directory",
-    help="Where the demo's database is; one of an earlier demo is deleted.",
+    help="Where demo.sqlite3 is, the demo's database; one of an earlier demo is deleted.",
 )
 @click.option("--exit", "exit_", is_flag=True, help="Stop when the synchronisation is done.")
 def demo(port: int | None, users: int, groups: int, directory: Path | None, exit_: bool) -> None:
@@ -135,8 +142,9 @@ def demo(port: int | None, users: int, groups: int, directory: Path | None, exit
     out = console()
     where = directory or config.data_directory(os.environ) / "demo"
     stage = Stage(where.absolute(), port or _free_port(), users, groups)
-    _clear(stage.directory)
-    issued = _set_up(stage)
+    with _alone(stage):
+        _clear(stage)
+        issued = _set_up(stage)
     _introduce(out, stage)
     with _serving(stage) as server:
         outcome = _play(out, stage, issued, server.pid)
@@ -147,15 +155,39 @@ def demo(port: int | None, users: int, groups: int, directory: Path | None, exit
         raise Failure("not all is well: see above")
 
 
-def _clear(directory: Path) -> None:
-    """Makes the folder, and deletes an earlier demo's files, nothing else that may be there."""
-    try:
-        make_private(directory)
-    except OSError as error:
-        raise Failure(f"{directory} cannot be made: {error.strerror}") from error
-    for pattern in ("meibo.sqlite3*", "meibo-log.sqlite3*", "serve.log"):
-        for file in directory.glob(pattern):
-            file.unlink()
+@contextmanager
+def _alone(stage: Stage) -> Generator[None]:
+    """Makes the folder, and sees to it that no server uses the database there.
+
+    The file of the lock stays: a process that waits for one that was deleted waits for nobody.
+
+    Raises:
+        NoDatabase: another demo is running there.
+    """
+    with ExitStack() as held:
+        try:
+            make_private(stage.directory)
+            held.enter_context(serving_lock(stage.file))
+        except DatabaseUnavailable as error:
+            raise NoDatabase(
+                f"another demo is running in {stage.directory}: stop it, or name another"
+                " --directory"
+            ) from error
+        except OSError as error:
+            raise Failure(f"{stage.directory} cannot be used: {error.strerror}") from error
+        yield
+
+
+def _clear(stage: Stage) -> None:
+    """Deletes an earlier demo's files, nothing else that may be there."""
+    log = stage.file.with_name("demo-log.sqlite3")
+    for file in (*_parts(stage.file), *_parts(log), stage.log):
+        file.unlink(missing_ok=True)
+
+
+def _parts(database: Path) -> list[Path]:
+    """An SQLite database's file, and those that SQLite keeps beside it."""
+    return [database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm")]
 
 
 def _set_up(stage: Stage) -> dict[Played, str]:
@@ -315,7 +347,7 @@ def _holdings(stage: Stage, outcome: Outcome) -> Table:
     table.add_row("requests", f"{requests:,} in {outcome.seconds:.1f} s · {speed}")
     if outcome.server_kib is not None:
         table.add_row("the server", f"{outcome.server_kib / 1024:,.0f} MiB of memory")
-    size = sum(file.stat().st_size for file in stage.directory.glob("meibo*.sqlite3*"))
+    size = sum(file.stat().st_size for file in stage.directory.glob("demo*.sqlite3*"))
     table.add_row("on disk", f"{size / 1024**2:,.1f} MiB in {stage.directory}")
     return table
 

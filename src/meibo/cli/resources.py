@@ -190,7 +190,9 @@ async def _all(
 async def _members(tx: Transaction, tenant: int, group: str) -> list[Json]:
     found: list[Json] = []
     after = ""
-    while rows := await groups.members(tx, tenant, group, after=after, count=PAGE, display=True):
+    while rows := await memberships.members(
+        tx, tenant, group, after=after, count=PAGE, display=True
+    ):
         found.extend(
             {"value": each.id, "type": each.type, "display": each.display} for each in rows
         )

@@ -107,6 +107,9 @@ async def add(
 async def delete(tx: Transaction, tenant: int, name: str, *, by: str, now: int) -> CustomAttribute:
     """Removes an attribute of which nobody has a value.
 
+    A value that arrives in the same moment may remain stored. It is answered with its person until
+    a PUT, and ignored by everything else: nobody can search by it, ask for it or change it.
+
     Raises:
         AttributeRefused: there is no such attribute, or people have values of it.
     """

@@ -12,17 +12,19 @@ from meibo.directory import changes
 from meibo.directory.actor import Actor, Rules
 from meibo.directory.changes import Action
 from meibo.directory.preconditions import check_version
+from meibo.ids import new_id
 from meibo.scim import errors, patch
 from meibo.scim.comparison import fold
 from meibo.scim.patch import Operation
-from meibo.scim.representation import encode_text, loaded, new_id, stored
+from meibo.scim.representation import encode_text, loaded, stored
 from meibo.scim.resource import comparable_resource
 from meibo.scim.schema import Json, JsonObject, ResourceType
 from meibo.storage import groups as storage
-from meibo.storage import totals, users
+from meibo.storage import memberships, resources, totals
 from meibo.storage.database import Statement, Transaction
 from meibo.storage.errors import UniqueViolation
 from meibo.storage.groups import GroupColumns, GroupRow
+from meibo.storage.memberships import MemberType
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,14 @@ class _MemberChange:
     def statements(self, tx: Transaction, by: Actor, group_id: str, now: int) -> list[Statement]:
         tenant, connection, dialect = by.tenant, by.connection, tx.dialect
         found: list[Statement] = []
-        if self.users:
-            found.append(storage.add_users(tenant, connection, group_id, self.users, now, dialect))
-        if self.groups:
-            found.append(
-                storage.add_groups(tenant, connection, group_id, self.groups, now, dialect)
-            )
+        adding: dict[MemberType, frozenset[str]] = {"User": self.users, "Group": self.groups}
+        for member_type, ids in adding.items():
+            if ids:
+                found.append(
+                    memberships.add(tenant, connection, group_id, member_type, ids, now, dialect)
+                )
         if self.removed:
-            ids = _ids_json(self.removed)
-            found.append(storage.remove_members(tenant, group_id, ids, dialect.among_ids))
+            found.append(memberships.remove(tenant, group_id, self.removed, dialect))
         return found
 
 
@@ -150,7 +151,7 @@ async def remove(tx: Transaction, group_id: str, *, by: Actor, if_match: str | N
     row, before = await _load(tx, group_id, by, if_match)
     now = max(clock.now(), row.last_modified)
     await tx.write(
-        storage.remove(by.tenant, group_id, row.version, now),
+        resources.remove(by.tenant, "groups", group_id, row.version, now),
         totals.add(by.tenant, by.connection, "Group", group_id, -1),
         *await leave_all(tx, group_id, by=by, now=now),
         changes.record(
@@ -190,7 +191,7 @@ async def leave_all(tx: Transaction, member_id: str, *, by: Actor, now: int) -> 
                 attributes=changes.members_entry((), (member_id,)),
             )
         )
-    statements.append(storage.end_memberships(by.tenant, member_id))
+    statements.append(memberships.end(by.tenant, member_id))
     return statements
 
 
@@ -253,7 +254,7 @@ async def _members_to_patch(
     if plan.clear:
         return await _members_to_replace(tx, group_id, list(plan.add), by, rules)
     listed = _ids_json({*plan.add, *plan.remove})
-    present = await storage.members_among(tx, by.tenant, group_id, listed)
+    present = await memberships.members_among(tx, by.tenant, group_id, listed)
     new = [member_id for member_id in plan.add if member_id not in present]
     adding = await _members_to_add(tx, group_id, new, by, rules)
     return _MemberChange(adding.users, adding.groups, plan.remove & present, adding.skipped)
@@ -262,7 +263,7 @@ async def _members_to_patch(
 async def _members_to_replace(
     tx: Transaction, group_id: str, wanted: Sequence[str], by: Actor, rules: Rules
 ) -> _MemberChange:
-    present = await storage.member_ids(tx, by.tenant, group_id)
+    present = await memberships.member_ids(tx, by.tenant, group_id)
     new = [each for each in wanted if each not in present]
     adding = await _members_to_add(tx, group_id, new, by, rules)
     return _MemberChange(
@@ -275,12 +276,13 @@ async def _members_to_add(
 ) -> _MemberChange:
     if not wanted:
         return _MemberChange()
-    people = await users.known(tx, by.tenant, by.connection, _ids_json(wanted))
+    people = await resources.known(tx, by.tenant, by.connection, "users", _ids_json(wanted))
     rest = [member_id for member_id in wanted if member_id not in people]
     nested: set[str] = set()
     if rest:
         # A group is no member of itself: to whoever says so, that id is unknown.
-        nested = await storage.known(tx, by.tenant, by.connection, _ids_json(rest)) - {group_id}
+        found = await resources.known(tx, by.tenant, by.connection, "groups", _ids_json(rest))
+        nested = found - {group_id}
         rest = [member_id for member_id in rest if member_id not in nested]
     if rest and not rules.skip_unknown_members:
         raise errors.InvalidValue(
@@ -292,7 +294,7 @@ async def _members_to_add(
 async def _as_document(tx: Transaction, tenant: int, group_id: str) -> JsonObject:
     members: list[Json] = []
     after = ""
-    while chunk := await storage.members(
+    while chunk := await memberships.members(
         tx, tenant, group_id, after=after, count=10_000, display=True
     ):
         after = chunk[-1].id
@@ -311,8 +313,8 @@ async def _write(tx: Transaction, group: GroupColumns, by: Actor, *statements: S
     except UniqueViolation as violation:
         if violation.constraint != "groups_external_id":
             raise
-        holder = await storage.holder_of_external_id(
-            tx, by.tenant, by.connection, group.external_id or ""
+        holder = await resources.holder_of_external_id(
+            tx, by.tenant, by.connection, "groups", group.external_id or ""
         )
         raise errors.Uniqueness(
             f"externalId is already in use by the group {holder or 'created just now'};"

@@ -13,15 +13,15 @@ from meibo.directory.actor import Actor, Rules
 from meibo.directory.changes import Action
 from meibo.directory.groups import leave_all
 from meibo.directory.preconditions import check_version
+from meibo.ids import new_id
 from meibo.scim import errors, patch
 from meibo.scim.comparison import fold
 from meibo.scim.patch import Operation
-from meibo.scim.representation import encode_text, loaded, new_id, stored
+from meibo.scim.representation import encode_text, loaded, stored
 from meibo.scim.resource import comparable_resource
 from meibo.scim.schema import Json, JsonObject, ResourceType
 from meibo.scim.urns import ENTERPRISE_USER
-from meibo.storage import groups as group_storage
-from meibo.storage import totals
+from meibo.storage import memberships, resources, totals
 from meibo.storage import users as storage
 from meibo.storage.database import Statement, Transaction
 from meibo.storage.errors import UniqueViolation
@@ -131,7 +131,7 @@ async def remove(tx: Transaction, user_id: str, *, by: Actor, if_match: str | No
     row, before = await _load(tx, user_id, by, if_match)
     now = max(clock.now(), row.last_modified)
     await tx.write(
-        storage.remove(by.tenant, user_id, row.version, now),
+        resources.remove(by.tenant, "users", user_id, row.version, now),
         totals.add(by.tenant, by.connection, "User", user_id, -1),
         *await leave_all(tx, user_id, by=by, now=now),
         changes.record(
@@ -242,7 +242,7 @@ async def _revive(
         by,
         storage.update(user),
         # A membership that was being added while the person was removed must not come back.
-        group_storage.end_memberships(by.tenant, person.id),
+        memberships.end(by.tenant, person.id),
         *storage.emails(by.tenant, person.id, _addresses(before), _addresses(resource)),
         totals.add(by.tenant, by.connection, "User", person.id, 1),
         changes.record(
@@ -253,7 +253,8 @@ async def _revive(
             resource_id=person.id,
             action="revived",
             version=version,
-            attributes=changes.difference(before, resource),
+            # Everything, since the removal has recorded that everything went.
+            attributes=changes.difference({}, resource),
         ),
     )
     return Written(await _as_read(tx, row, user, by), "revived")
@@ -271,8 +272,8 @@ async def _write(tx: Transaction, user: UserColumns, by: Actor, *statements: Sta
         if violation.constraint == "users_user_name":
             raise await _name_taken(tx, user, by) from violation
         if violation.constraint == "users_external_id":
-            holder = await storage.holder_of_external_id(
-                tx, by.tenant, by.connection, user.external_id or ""
+            holder = await resources.holder_of_external_id(
+                tx, by.tenant, by.connection, "users", user.external_id or ""
             )
             raise errors.Uniqueness(
                 f"externalId is already in use by the user {holder or 'created just now'};"

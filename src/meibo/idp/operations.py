@@ -9,7 +9,7 @@ from meibo.idp.json_text import read_json_text
 from meibo.idp.paths import Target, locate
 from meibo.idp.quirks import Tolerance
 from meibo.idp.resources import Extension, layout_of, undo_extension
-from meibo.idp.values import Shape, key_of, role_of, says_nothing, undo_single, undo_value
+from meibo.idp.values import Shape, is_empty, key_of, role_of, undo_single, undo_value
 from meibo.scim import urns
 from meibo.scim.patch import MAX_OPERATIONS
 from meibo.scim.schema import Json, JsonObject, ResourceType
@@ -19,6 +19,8 @@ from meibo.scim.schema import Json, JsonObject, ResourceType
 _LOOKUPS: Final = 2 * MAX_OPERATIONS
 _MEMBERS: Final = frozenset({"op", "path", "value"})
 _OPS: Final = frozenset({"add", "remove", "replace"})
+# What is left of a value of which nothing is known here; compared by identity.
+_NOTHING: Final[JsonObject] = {}
 
 
 def undo_patch(
@@ -143,13 +145,8 @@ class _Undoing:
             undone = self._extension(target.extension, value)
         elif shape is not None and value is not None:
             if value.__class__ is not shape.plain or value == "":
-                undone = self._named_again(shape, value)
-                if target.kind == "elements":
-                    undone = undo_single(shape, undone, tolerance)
-                else:
-                    undone = undo_value(shape, undone, tolerance)
-                undone = self._known(shape, undone, target.path)
-                if self._is_left_empty(op, shape, undone, value):
+                undone = self._made_right(op, target, shape, self._named_again(shape, value))
+                if undone is _NOTHING:
                     return []
             if (
                 target.creates
@@ -180,29 +177,42 @@ class _Undoing:
         parts.append({"op": op, "path": target.path, "value": role["value"]})
         return parts
 
-    def _is_left_empty(self, op: str, shape: Shape, undone: Json, value: Json) -> bool:
-        """Whether nothing is left to set, which must not clear what is there."""
-        if undone == {}:
-            return value != {}
+    def _made_right(self, op: str, target: Target, shape: Shape, value: Json) -> Json:
+        """A value to set made right; ``_NOTHING`` where nothing is left that could be set."""
+        known = self._known(shape, value, target.path)
+        undone = known
+        if known is not _NOTHING:
+            undo = undo_single if target.kind == "elements" else undo_value
+            undone = undo(shape, known, self._tolerance)
+            if undone is not known:  # what was hidden in text
+                undone = self._known(shape, undone, target.path)
         if op.lower() != "add" or shape.may_be_emptied or not isinstance(undone, list):
-            return False
-        # Nobody is added: only where this cannot empty the list are empty members left out.
-        empty = bool(undone) and all(says_nothing(shape, each) for each in undone)
-        return empty and self._tolerance.undoes(quirks.EMPTY_ELEMENT)
+            return undone
+        # Nobody is added. Elsewhere empty members are not all left out, which would empty a group.
+        empty = bool(undone) and all(is_empty(shape, each) for each in undone)
+        return _NOTHING if empty and self._tolerance.undoes(quirks.EMPTY_ELEMENT) else undone
 
     def _known(self, shape: Shape, value: Json, path: str) -> Json:
-        """A complex value without the sub-attributes that do not exist, which are ignored."""
+        """A complex value without the sub-attributes that do not exist, which are ignored.
+
+        ``_NOTHING`` if there was nothing else: what nobody knows must not clear what is there.
+        """
         if not shape.names:
             return value
         if isinstance(value, dict):
-            return self._known_parts(shape, value, path)
+            known = self._known_parts(shape, value, path)
+            return known if known or not value else _NOTHING
         if not isinstance(value, list):
             return value
-        known = [
-            self._known_parts(shape, each, path) if isinstance(each, dict) else each
+        listed = [
+            self._known(shape, each, path)
+            if shape.may_be_emptied or not isinstance(each, dict)
+            else self._known_parts(shape, each, path)  # a member of nothing else is refused
             for each in value
         ]
-        return value if all(map(operator.is_, known, value)) else known
+        if all(map(operator.is_, listed, value)):
+            return value
+        return [each for each in listed if each is not _NOTHING] or _NOTHING
 
     def _known_parts(self, shape: Shape, value: JsonObject, path: str) -> JsonObject:
         if value.keys() <= shape.names:
@@ -261,7 +271,13 @@ class _Undoing:
             quirks.SEVERAL_PRIMARIES,
         )
         undone = undo_value(shape, self._named_again(shape, value), careful)
-        return self._known(shape, undone, target.path)
+        if not isinstance(undone, list):
+            return undone
+        known = [
+            self._known_parts(shape, each, target.path) if isinstance(each, dict) else each
+            for each in undone
+        ]
+        return undone if all(map(operator.is_, known, undone)) else known
 
     def _named_again(self, shape: Shape, value: Json) -> Json:
         if isinstance(value, dict) and len(value) == 1:
@@ -286,8 +302,10 @@ class _Undoing:
             part = extension.parts.get(name)
             path = f"{extension.urn}:{key}"
             if part is not None:
-                known[key] = self._known(part, inner, path)
-                changed = changed or known[key] is not inner
+                made = self._known(part, inner, path)
+                if made is not _NOTHING:
+                    known[key] = made
+                changed = changed or made is not inner
             elif name in extension.names or not self._tolerance.undoes(quirks.UNKNOWN_ATTRIBUTE):
                 known[key] = inner
             else:
@@ -318,9 +336,9 @@ class _Undoing:
             undone = found
             if part is not None:
                 if found is not None and (found.__class__ is not part.plain or found == ""):
-                    undone = undo_value(part, found, self._tolerance)
-                    undone = self._known(part, undone, part.attribute.name)
-                    if self._is_left_empty(op, part, undone, found):
+                    target = Target("attribute", part.attribute.name, part)
+                    undone = self._made_right(op, target, part, found)
+                    if undone is _NOTHING:
                         changed = True
                         continue
             elif (extension := layout.extensions.get(name)) is not None:

@@ -16,6 +16,7 @@ from typing import Final
 from meibo.idp import quirks
 from meibo.idp.json_text import read_json_text
 from meibo.idp.quirks import Quirk, Tolerance
+from meibo.scim.elements import LABELS
 from meibo.scim.schema import Attribute, Json, JsonObject, Type
 
 
@@ -231,9 +232,6 @@ def _undo_object(shape: Shape, value: JsonObject, tolerance: Tolerance) -> Json:
 
 # -- lists ---------------------------------------------------------------------------------------
 
-# Sub-attributes that describe a value and are none themselves (RFC 7643 §2.4).
-_DESCRIPTIONS: Final = frozenset({"type", "display", "primary"})
-
 
 def _undo_list(shape: Shape, value: Json, tolerance: Tolerance) -> Json:
     elements: list[Json] = []
@@ -278,7 +276,7 @@ def _undo_elements(shape: Shape, elements: list[Json], tolerance: Tolerance) -> 
             undone = undo_parts(undone, shape.parts, tolerance)
         else:
             undone = undo_single(shape, undone, tolerance)
-        if not said and says_nothing(shape, undone):
+        if not said and is_empty(shape, undone):
             empty.append(place)
         if undone is not element:
             if changed is None:
@@ -380,13 +378,23 @@ def _undo_primaries(shape: Shape, elements: list[Json], tolerance: Tolerance) ->
     return changed
 
 
+def is_empty(shape: Shape, element: Json) -> bool:
+    """Whether an element may be left out of a list: a member only if its value is given as empty.
+
+    A member without any was meant otherwise, and is refused.
+    """
+    if not shape.may_be_emptied and isinstance(element, dict) and key_of(element, "value") is None:
+        return False
+    return says_nothing(shape, element)
+
+
 def says_nothing(shape: Shape, value: Json) -> bool:
     """Whether an element has no value, whatever it says about what kind of value it would be."""
     if not isinstance(value, dict):
         return value is None
     for key, found in value.items():
         part = shape.parts.get(key) or shape.parts.get(key.lower())
-        if part is None or part.attribute.name in _DESCRIPTIONS:
+        if part is None or part.attribute.name in LABELS:
             continue
         if found is not None and found != "" and found != [] and found != {}:
             return False

@@ -417,7 +417,10 @@ class _Work:
     def _take(self, units: int) -> None:
         self._left -= units
         if self._left < 0:
-            raise TooMany("The operations compare too many values. Send fewer in one PATCH.")
+            raise TooMany(
+                f"The operations of one PATCH may compare {_MAX_WORK:,} values, and these compare "
+                f"more. Send fewer at once."
+            )
 
 
 # What tells elements apart, see `element_key`.

@@ -5,9 +5,6 @@ other things decide: ``meta.location`` (the public URL), a user's ``groups``, a 
 and the manager's name. ``meta`` stands last, so that a read puts them in by cutting two braces off.
 """
 
-import os
-import time
-
 import msgspec
 
 from meibo.scim.comparison import format_date_time
@@ -15,19 +12,6 @@ from meibo.scim.schema import Json, JsonObject
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict).decode
-
-
-def new_id() -> str:
-    """A UUIDv7 (RFC 9562 §5.7): ids of later resources sort after those of earlier ones.
-
-    Also within a millisecond, whose fraction stands in the 12 bits behind it (§6.2, method 3).
-    """
-    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
-    random = int.from_bytes(os.urandom(8), "big")
-    return (
-        f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-7{(rest << 12) // 1_000_000:03x}"
-        f"-{0x8000 | random >> 50:04x}-{random & 0xFFFFFFFFFFFF:012x}"
-    )
 
 
 def etag(version: int) -> str:

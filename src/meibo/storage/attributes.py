@@ -1,17 +1,9 @@
 """Custom attributes: the definitions that an administrator adds to the custom extension."""
 
 from dataclasses import dataclass
-from typing import LiteralString
 
 from meibo.scim import urns
 from meibo.storage.database import Statement, Transaction
-
-# The value of a custom attribute in the search document of user "u". SQLite has no JSON type to
-# cast to, PostgreSQL's arrow wants one.
-_VALUE: dict[str, LiteralString] = {
-    "sqlite": "u.search -> CAST(:schema AS TEXT) -> CAST(:name AS TEXT)",
-    "postgresql": "CAST(u.search AS json) -> CAST(:schema AS text) -> CAST(:name AS text)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +41,12 @@ async def list_attributes(tx: Transaction, tenant: int) -> list[AttributeRow]:
 
 async def usage(tx: Transaction, tenant: int, name: str) -> Usage:
     """Who has a value of the attribute, removed people apart; reads every user of the tenant."""
-    value = _VALUE[tx.dialect.engine]
+    value = tx.dialect.custom_value
     count = await tx.one(
         f"""
         SELECT count(*)
           FROM users u
-         WHERE u.tenant = :tenant AND u.removed IS NULL AND ({value}) IS NOT NULL
+         WHERE u.tenant = :tenant AND u.removed IS NULL AND {value} IS NOT NULL
         """,
         tenant=tenant,
         schema=urns.CUSTOM_USER,
@@ -66,7 +58,7 @@ async def usage(tx: Transaction, tenant: int, name: str) -> Usage:
         f"""
         SELECT u.user_name
           FROM users u
-         WHERE u.tenant = :tenant AND u.removed IS NULL AND ({value}) IS NOT NULL
+         WHERE u.tenant = :tenant AND u.removed IS NULL AND {value} IS NOT NULL
          ORDER BY u.id
          LIMIT 3
         """,

@@ -25,6 +25,11 @@ class Dialect:
     """Ends a SELECT of rows that must stay as they are until the write is done."""
     among_ids: LiteralString
     """Follows a column: whether it is one of the strings of the JSON array ``:ids``."""
+    custom_value: LiteralString
+    """The value of the custom attribute ``:name`` of user ``u``, NULL when there is none.
+
+    ``:schema`` is the custom extension's URN.
+    """
     groups_of_user: LiteralString
     """JSON text: ``[{"value": id, "display": name}, ...]`` of the groups of user ``u``, or NULL."""
 
@@ -37,6 +42,7 @@ SQLITE = Dialect(
     now="CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
     has_versions="EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_versions')",
     among_ids="IN (SELECT value FROM json_each(:ids))",
+    custom_value="(u.search -> CAST(:schema AS TEXT) -> CAST(:name AS TEXT))",
     groups_of_user="""(
         SELECT json_group_array(
                    json_object('value', g.id, 'display', g.display_name) ORDER BY g.id)
@@ -60,6 +66,8 @@ POSTGRESQL = Dialect(
     # An array, since of a relation the planner expects a hundred rows and then prefers to read the
     # whole table.
     among_ids="= ANY (ARRAY(SELECT json_array_elements_text(CAST(:ids AS json))))",
+    # SQLite has no JSON type to cast to, and this arrow wants one.
+    custom_value="(CAST(u.search AS json) -> CAST(:schema AS text) -> CAST(:name AS text))",
     groups_of_user="""(
         SELECT CAST(
                    json_agg(json_build_object('value', g.id, 'display', g.display_name)

@@ -233,10 +233,12 @@ class SqliteDatabase:
 
     def _committed(self, committing: "asyncio.Future[apsw.Cursor]") -> None:
         error = committing.exception()
-        if error is not None and self._writer.in_transaction:
-            self._writer.execute("ROLLBACK")
-        self._settle(DatabaseUnavailable(str(error)) if error is not None else None)
-        self._release()
+        try:
+            if error is not None and self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        finally:
+            self._settle(DatabaseUnavailable(str(error)) if error is not None else None)
+            self._release()
 
     def _settle(self, error: DatabaseUnavailable | None) -> None:
         batch, self._batch = self._batch, []

@@ -9,7 +9,7 @@ from meibo.storage.filter_sql import Condition, further
 
 # Everything that an answer needs in one statement: the rendered body, and what other resources say.
 _ANSWER: LiteralString = """
-    u.id, u.version, u.body,
+    u.id, u.version, u.body, u.created, u.last_modified,
     (SELECT coalesce(m.display_name, m.user_name)
        FROM users m
       WHERE m.tenant = u.tenant AND m.id = u.manager AND m.connection = u.connection
@@ -22,7 +22,8 @@ class UserRow:
     """A user as it is read.
 
     ``body`` is the stored representation, ``groups`` JSON text of its groups (see
-    ``representation.user_answer``), ``manager`` the id and name of a manager that exists.
+    ``representation.user_answer``), ``manager`` the id and name of a manager that exists; times
+    are microseconds.
     """
 
     id: str
@@ -30,8 +31,8 @@ class UserRow:
     body: str
     groups: str | None
     manager: tuple[str, str] | None
-    created: int = 0
-    last_modified: int = 0
+    created: int
+    last_modified: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,7 @@ async def load(
     """The user, None when there is none that this connection may see."""
     row = await tx.one(
         f"""
-        SELECT {_ANSWER}, u.created, u.last_modified,
-               {tx.dialect.groups_of_user if groups else "NULL"}
+        SELECT {_ANSWER}, {tx.dialect.groups_of_user if groups else "NULL"}
           FROM users u
          WHERE u.tenant = :tenant AND u.id = :id AND u.connection = :connection
            AND u.removed IS NULL{tx.for_update}
@@ -101,12 +101,7 @@ async def load(
         id=user_id,
         connection=connection,
     )
-    if row is None:
-        return None
-    found, version, body, manager_name, manager, created, last_modified, of_user = row
-    return UserRow(
-        found, version, body, of_user, _manager(manager, manager_name), created, last_modified
-    )
+    return None if row is None else _user_row(row)
 
 
 async def page(
@@ -136,24 +131,6 @@ async def page(
         **parameters,
     )
     return [_user_row(row) for row in rows]
-
-
-async def count_matching(
-    tx: Transaction, tenant: int, connection: int, condition: Condition
-) -> int:
-    """How many users satisfy the condition."""
-    where, parameters = further(condition)
-    row = await tx.one(
-        f"""
-        SELECT count(*)
-          FROM users u
-         WHERE u.tenant = :tenant AND u.connection = :connection AND u.removed IS NULL {where}
-        """,
-        tenant=tenant,
-        connection=connection,
-        **parameters,
-    )
-    return 0 if row is None else int(row[0])
 
 
 async def removed_matches(
@@ -198,40 +175,6 @@ async def holder(tx: Transaction, tenant: int, user_name_key: str) -> tuple[str,
     return None if row is None else (row[0], row[1])
 
 
-async def holder_of_external_id(
-    tx: Transaction, tenant: int, connection: int, external_id: str
-) -> str | None:
-    """Id of the connection's person who has the external id."""
-    row = await tx.one(
-        """
-        SELECT u.id
-          FROM users u
-         WHERE u.tenant = :tenant AND u.connection = :connection AND u.external_id = :external_id
-           AND u.removed IS NULL
-        """,
-        tenant=tenant,
-        connection=connection,
-        external_id=external_id,
-    )
-    return None if row is None else row[0]
-
-
-async def known(tx: Transaction, tenant: int, connection: int, ids_json: str) -> set[str]:
-    """Which of the ids (a JSON array) are people that the connection may see."""
-    rows = await tx.all(
-        f"""
-        SELECT u.id
-          FROM users u
-         WHERE u.tenant = :tenant AND u.connection = :connection AND u.removed IS NULL
-           AND u.id {tx.dialect.among_ids}
-        """,
-        tenant=tenant,
-        connection=connection,
-        ids=ids_json,
-    )
-    return {row[0] for row in rows}
-
-
 def insert(user: UserColumns) -> Statement:
     """Adds a person."""
     return Statement(
@@ -263,19 +206,6 @@ def update(user: UserColumns) -> Statement:
     )
 
 
-def remove(tenant: int, user_id: str, version: int, now: int) -> Statement:
-    """Hides a person whose version is still ``version``; the row stays and can be restored."""
-    return Statement(
-        """
-        UPDATE users
-           SET removed = :now, version = :version + 1, last_modified = :now
-         WHERE tenant = :tenant AND id = :id AND version = :version AND removed IS NULL
-        """,
-        {"tenant": tenant, "id": user_id, "version": version, "now": now},
-        guard=True,
-    )
-
-
 def emails(
     tenant: int, user_id: str, before: Iterable[str], after: Iterable[str]
 ) -> Iterator[Statement]:
@@ -301,9 +231,6 @@ def emails(
 
 
 def _user_row(row: Row) -> UserRow:
-    user_id, version, body, manager_name, manager, groups = row
-    return UserRow(user_id, version, body, groups, _manager(manager, manager_name))
-
-
-def _manager(manager_id: str | None, name: str | None) -> tuple[str, str] | None:
-    return None if manager_id is None or name is None else (manager_id, name)
+    user_id, version, body, created, modified, manager_name, manager, groups = row
+    named = None if manager is None or manager_name is None else (manager, manager_name)
+    return UserRow(user_id, version, body, groups, named, created, modified)

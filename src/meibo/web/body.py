@@ -79,5 +79,7 @@ def _check_type(value: bytes) -> None:
 
 
 def _too_large(limit: int) -> PayloadTooLarge:
-    readable = f"{limit >> 20} MiB" if limit and not limit % (1 << 20) else f"{limit:,} bytes"
-    return PayloadTooLarge(f"The body is larger than the limit of {readable}.")
+    for size, unit in ((1 << 20, "MiB"), (1 << 10, "KiB")):
+        if limit >= size and not limit % size:
+            return PayloadTooLarge(f"The body is larger than the limit of {limit // size} {unit}.")
+    return PayloadTooLarge(f"The body is larger than the limit of {limit:,} bytes.")

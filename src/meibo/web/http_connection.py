@@ -146,7 +146,7 @@ class HttpProtocol(HttpToolsProtocol):
         if excess > most // 10:
             transport.abort()
         elif excess > 0:
-            self._refuse(http_head.OVERLOADED)
+            self._refuse(http_head.overloaded(most))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the application, if it is at work for this client."""
@@ -232,8 +232,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._keep_alive = False
         raw_path, query = http_head.split_target(self.url)
         waits = self._current is not None and not self._current.response_complete
-        if waits and len(self.pipeline) >= self._state.limits.max_pipelined:
-            raise Refused(http_head.PIPELINE)
+        most = self._state.limits.max_pipelined
+        if waits and len(self.pipeline) >= most:
+            raise Refused(http_head.pipeline_full(most))
 
         path = raw_path.decode("ascii")
         scope = {

@@ -79,9 +79,21 @@ LARGE_HEADERS = _answer(
     f"{MAX_HEADERS_BYTES >> 10} KiB for all, {MAX_HEADERS} of them.",
 )
 METHOD = _answer(501, "The request method is not supported.")
-OVERLOADED = _answer(503, "The server has too many connections.", b"retry-after: 5")
-PIPELINE = _answer(503, "Too many requests wait on this connection.", b"retry-after: 1")
 VERSION = _answer(505, "The HTTP version is not supported; use HTTP/1.1.")
+
+
+@lru_cache(maxsize=8)
+def overloaded(most: int) -> bytes:
+    """The answer to a connection beyond so many."""
+    detail = f"The server has more than its limit of {most:,} connections."
+    return _answer(503, detail, b"retry-after: 5")
+
+
+@lru_cache(maxsize=8)
+def pipeline_full(most: int) -> bytes:
+    """The answer to a request that comes while so many wait on its connection."""
+    detail = f"More requests wait on this connection than the limit of {most:,}."
+    return _answer(503, detail, b"retry-after: 1")
 
 
 class Refused(Exception):

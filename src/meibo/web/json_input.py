@@ -138,7 +138,8 @@ def _check_names(pairs: list[tuple[str, Json]]) -> None:
     for name, _ in pairs:
         if len(name) > MAX_NAME_LENGTH:
             raise InvalidSyntax(
-                f"A name in a JSON object is longer than the limit of {MAX_NAME_LENGTH} characters."
+                f"A name in a JSON object is longer than the limit of {MAX_NAME_LENGTH:,}"
+                " characters."
             )
         lowered = name.lower()
         if lowered in seen:

@@ -46,12 +46,14 @@ class RateLimits:
         wanted = principal.connection.settings.rate_limit
         if wanted == "off":
             return
-        bucket = self._bucket(wanted or self._per_second)
-        _spend(
-            bucket,
-            f"{principal.tenant_id}/{principal.connection.id}",
-            "this connection sends more requests than its limit allows",
-        )
+        per_second = wanted or self._per_second
+        result = self._bucket(per_second).limit(f"{principal.tenant_id}/{principal.connection.id}")
+        if result.limited:
+            raise _refused(
+                f"this connection sends more requests than its limit of {per_second:,} a second,"
+                f" in bursts of {2 * per_second:,}",
+                result.state.retry_after,
+            )
 
     def spend_refusal(self, address: str) -> None:
         """Counts a refused log-in; only wrong credentials ever meet this limit.
@@ -59,8 +61,15 @@ class RateLimits:
         Raises:
             TooManyRequests: too many from the address within a minute.
         """
-        if self._per_second is not None:
-            _spend(self._refusals, address, "too many requests without accepted credentials")
+        if self._per_second is None:
+            return
+        result = self._refusals.limit(address)
+        if result.limited:
+            raise _refused(
+                "this address sends more requests without accepted credentials than the limit of"
+                f" {REFUSALS_PER_MINUTE} a minute",
+                result.state.retry_after,
+            )
 
     def _bucket(self, per_second: int) -> Throttled:
         found = self._buckets.get(per_second)
@@ -74,9 +83,7 @@ class RateLimits:
         return found
 
 
-def _spend(bucket: Throttled, key: str, what: str) -> None:
-    result = bucket.limit(key)
-    if result.limited:
-        # Okta understands whole seconds only.
-        seconds = max(1, math.ceil(result.state.retry_after))
-        raise TooManyRequests(f"{what}; try again in {seconds} s", retry_after_seconds=seconds)
+def _refused(what: str, retry_after: float) -> TooManyRequests:
+    # Okta understands whole seconds only.
+    seconds = max(1, math.ceil(retry_after))
+    return TooManyRequests(f"{what}; try again in {seconds} s", retry_after_seconds=seconds)

@@ -19,7 +19,7 @@ from meibo.config import Settings
 from meibo.storage.engine import open_database, sqlite_path
 from meibo.storage.sqlite import serving_lock
 from meibo.web.app import Application
-from meibo.web.http_server import build_server
+from meibo.web.http_server import HttpServer, build_server
 
 RESTART_SECONDS = 1.0  # between the end of a worker process and its successor's start
 
@@ -69,11 +69,30 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     database = await open_database(settings.database, migrate=settings.migrate)
     try:
         app = Application(database, public_url=settings.public_url, rate_limit=settings.rate_limit)
-        server = build_server(app, host=settings.host, port=settings.port)
+        server = build_server(
+            app,
+            host=settings.host,
+            port=settings.port,
+            trusted_proxies=settings.trusted_proxies,
+        )
+        _end_with_supervisor(server)
         _log.info("serving", url=settings.public_url, host=settings.host, port=settings.port)
         await server.serve(sockets=[listening])
     finally:
         await database.close()
+
+
+def _end_with_supervisor(server: HttpServer) -> None:
+    """A worker does not outlive a supervisor who was killed: it would hold the address for ever."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None:
+        loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            loop.remove_reader(supervisor.sentinel)
+            server.should_exit = True
+
+        loop.add_reader(supervisor.sentinel, end)
 
 
 @contextmanager

@@ -75,8 +75,10 @@ WRONG = {"costCenter7Code": 7, "level": "high", "remote": "maybe", "hired": "yes
 
 @pytest.mark.usefixtures("custom")
 @pytest.mark.parametrize("name", WRONG)
-async def test_a_custom_value_of_another_type_is_refused(idp: IdentityProvider, name: str) -> None:
-    answer = await idp.post("/Users", user(**{CUSTOM: {name: WRONG[name]}}))
+async def test_a_custom_value_of_another_type_is_refused(
+    strict: IdentityProvider, name: str
+) -> None:
+    answer = await strict.post("/Users", user(**{CUSTOM: {name: WRONG[name]}}))
     assert name in refusal(answer, 400, "invalidValue")
 
 

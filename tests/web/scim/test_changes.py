@@ -184,7 +184,7 @@ async def test_no_secret_is_anywhere(
             await idp.patch(path, replace("password", {"value": secrets[4]}))
             await idp.post("/Users", user(name, password=secrets[5]))
             await idp.get(f"/Users?filter=password+eq+%22{secrets[6]}%22")
-            await idp.post("/Users", user(7, password=[secrets[7]]))
+            await idp.post("/Users", user(["a", "b"], password=[secrets[7]]))
         renewed = await database.write(
             lambda tx: tokens.renew(tx, service.tenant.id, entra.token[11:23], by="tests", now=NOW)
         )

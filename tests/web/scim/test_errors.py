@@ -64,12 +64,14 @@ BODIES: list[Any] = [
     pytest.param(b'{"userName":"\xff"}', "invalidSyntax", id="no UTF-8"),
     pytest.param(b'{"displayName":"a"}', "invalidValue", id="no userName"),
     pytest.param(b'{"userName":""}', "invalidValue", id="an empty userName"),
-    pytest.param(b'{"userName":7}', "invalidValue", id="a number for a userName"),
+    pytest.param(b'{"userName":["a","b"]}', "invalidValue", id="two userNames"),
     pytest.param(b'{"userName":" a"}', "invalidValue", id="a blank before the userName"),
     pytest.param('{"userName":"a\u200bb"}'.encode(), "invalidValue", id="an invisible character"),
     pytest.param(b'{"userName":"%b"}' % (b"a" * 257), "invalidValue", id="a long userName"),
     pytest.param(b'{"userName":"a","active":"perhaps"}', "invalidValue", id="no boolean"),
-    pytest.param(b'{"userName":"a","emails":[{"value":7}]}', "invalidValue", id="no e-mail"),
+    pytest.param(
+        b'{"userName":"a","emails":[{"value":["a","b"]}]}', "invalidValue", id="no e-mail"
+    ),
 ]
 
 

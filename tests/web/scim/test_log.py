@@ -38,7 +38,7 @@ async def test_every_request_leaves_one_row(service: Service, idp: IdentityProvi
     await idp.post("/Users/.search", {"schemas": []})
     await idp.get("/Schemas")
     await idp.get("/Nothing")
-    await idp.post("/Users", {"userName": 7})
+    await idp.post("/Users", {"userName": ["a", "b"]})
     await idp.post("/Users", user("BLUM@a.example"))
     await idp.delete(group_path)
     await idp.delete(path)

@@ -10,6 +10,7 @@ import pytest
 from meibo import clock
 from meibo.scim import urns
 from meibo.scim.comparison import parse_date_time
+from meibo.storage import users
 from tests.web.scim.service import (
     CUSTOM,
     ENTERPRISE,
@@ -77,6 +78,24 @@ async def test_what_was_sent_comes_back_with_what_the_server_adds(
     }
     assert abs(parse_date_time(added["meta"]["created"]) - clock.now()) < 10_000_000
     assert await idp.read(created) == created
+
+
+async def test_a_user_is_read_alone_as_it_is_in_a_list(
+    service: Service, idp: IdentityProvider
+) -> None:
+    await idp.create_group("Staff", [created := await idp.create_user()])
+    ((connection,),) = await service.rows(
+        "SELECT connection FROM users WHERE id = :id", id=created["id"]
+    )
+    tenant = service.tenant.id
+    alone = await service.database.read(
+        lambda tx: users.load(tx, tenant, connection, created["id"])
+    )
+    listed = await service.database.read(
+        lambda tx: users.page(tx, tenant, connection, None, skip=0, count=2)
+    )
+    assert listed == [alone]
+    assert listed[0].created == listed[0].last_modified > 0
 
 
 async def test_location_and_etag_are_those_of_meta_in_every_answer(idp: IdentityProvider) -> None:

@@ -15,8 +15,8 @@ from meibo import clock
 from meibo.access.authentication import Authenticator, Principal, Refused
 from meibo.access.token_format import TOKEN_PATTERN, TOKEN_PREFIX
 from meibo.idp.profile import profile_for
+from meibo.ids import new_id
 from meibo.scim.errors import InternalError, ScimError
-from meibo.scim.representation import new_id
 from meibo.storage.database import Database
 from meibo.storage.requests import LoggedRequest
 from meibo.web.limits import RateLimits

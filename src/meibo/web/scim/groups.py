@@ -12,9 +12,10 @@ from meibo.scim.projection import Projection
 from meibo.scim.query import SearchRequest, list_response_head
 from meibo.scim.representation import encode, etag, group_answer, member
 from meibo.scim.schema import Json, JsonObject
-from meibo.storage import groups, totals
+from meibo.storage import groups, memberships, resources, totals
 from meibo.storage.database import Transaction
-from meibo.storage.groups import GroupRow, Member
+from meibo.storage.groups import GroupRow
+from meibo.storage.memberships import Member
 from meibo.web.scim.exchange import (
     GROUP_BODY_LIMIT,
     MEMBERS_LIMIT,
@@ -119,7 +120,7 @@ async def query(exchange: Exchange, search: SearchRequest) -> Answer:
             total=lambda: (
                 totals.live(tx, tenant, connection, "Group")
                 if where is None
-                else groups.count_matching(tx, tenant, connection, where)
+                else resources.count_matching(tx, tenant, connection, "groups", where)
             ),
         )
 
@@ -237,7 +238,7 @@ async def _chunk(
     after: str = "",
 ) -> list[Member]:
     display = projection is not None and projection.requests("members", "display")
-    return await groups.members(
+    return await memberships.members(
         tx, exchange.tenant, group_id, after=after, count=CHUNK, display=display
     )
 

@@ -6,7 +6,7 @@ from meibo.scim.projection import Projection
 from meibo.scim.query import SearchRequest, list_response
 from meibo.scim.representation import etag, user_answer
 from meibo.scim.schema import JsonObject
-from meibo.storage import totals, users
+from meibo.storage import resources, totals, users
 from meibo.storage.database import Transaction
 from meibo.storage.users import UserRow
 from meibo.web.scim.exchange import Answer, Exchange, projection_of, shaped
@@ -95,7 +95,7 @@ async def query(exchange: Exchange, search: SearchRequest) -> Answer:
             total=lambda: (
                 totals.live(tx, tenant, connection, "User")
                 if where is None
-                else users.count_matching(tx, tenant, connection, where)
+                else resources.count_matching(tx, tenant, connection, "users", where)
             ),
         )
 
