@@ -1,12 +1,13 @@
 """The program as a user calls it, on a database of the test's own."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from click.testing import CliRunner, Result
 
 from meibo.cli import main
@@ -44,11 +45,12 @@ class Meibo:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Nobody's configuration and data."""
     for name in ("CONFIG", "DATA"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
-    return tmp_path
+    yield tmp_path
+    structlog.reset_defaults()  # a refused start has sent the log to a stream that is gone
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ async def test_a_change_tells_before_and_after(service: Service, idp: IdentityPr
     await idp.create_user("blum@a.example", active=False)
     assert await last_change(service) == (
         "revived",
-        {"active": {"before": True, "after": False}},
+        {"active": {"after": False}, "userName": {"after": "blum@a.example"}},
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from meibo.web import http_head
 from meibo.web.http_connection import Limits
-from tests.web.scim.service import IdentityProvider, group, refusal, replace, user
+from tests.web.scim.service import IdentityProvider, add, group, refusal, replace, user
 
 SECURITY = Path(__file__).resolve().parents[3] / "docs" / "security.md"
 KIB = 1_024
@@ -85,6 +85,16 @@ CASES = [
         .encode(),
     ),
     Case("PATCH: operations", "1,024", "PATCH", "/Users/{id}", patch(replace("x" * 1_025, "x"))),
+    Case(
+        "PATCH: what",
+        "500,000",
+        "PATCH",
+        "/Users/{id}",
+        patch(
+            add("roles", [{"value": f"role {number}"} for number in range(1_000)]),
+            *[add(f'roles[value eq "role {number}"].display', "x") for number in range(999)],
+        ),
+    ),
     Case("userName", "256", "POST", "/Users", user("x" * 257)),
     Case("externalId", "512", "POST", "/Users", user(externalId="x" * 513)),
     Case("externalId", "1,024", "POST", "/Groups", group("x" * 1_025)),
@@ -106,7 +116,6 @@ ELSEWHERE = {
     "refused log-ins": "test_limits.py of the folder above",
     "time: for a head": "test_http_server.py",
     "media type": "test_errors.py",
-    "PATCH: what": "test_patch.py",
     "JSON: a name twice": "test_json_input.py",
     "a query parameter twice": "test_querying.py",
     "`count`; `startIndex`": "test_querying.py",
