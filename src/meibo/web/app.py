@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from meibo import clock
 from meibo.access.authentication import Authenticator
+from meibo.access.tenants import DEFAULT_TENANT
 from meibo.clock import MICROSECONDS
 from meibo.storage.database import Database, Transaction
 from meibo.storage.errors import StorageError
@@ -25,7 +26,6 @@ from meibo.web.scim.request_log import RequestLog
 LOG_SECONDS = 0.5
 LAST_USED_SECONDS = 5.0
 CARE_SECONDS = 5.0
-DEFAULT_TENANT = "default"
 LARGEST_CLOCK_OFFSET = 5 * MICROSECONDS
 
 _log = structlog.get_logger(__name__)
