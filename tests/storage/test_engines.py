@@ -394,7 +394,7 @@ async def test_another_writer_delays_a_write_and_nothing_else(
         await asyncio.sleep(0.002)
         longest = max(longest, time.monotonic() - before)
     assert not waiting.done()
-    assert longest < 0.1  # whoever waited inside SQLite would hold up everybody
+    assert longest < 1  # whoever waited inside SQLite would hold up everybody, for 5 s
     beside.execute("COMMIT")
     await waiting
     assert await tenants(embedded) == {2, 3}
@@ -411,7 +411,7 @@ async def test_a_writer_that_does_not_let_go_is_told_to_all_at_one_time(
         return_exceptions=True,
     )
     assert [type(each) for each in found] == [DatabaseUnavailable] * 10
-    assert 0.2 <= time.monotonic() - began < 1
+    assert 0.2 <= time.monotonic() - began < 1.5
     beside.execute("COMMIT")
     await embedded.write(writing(tenant(2)))
 
@@ -505,7 +505,7 @@ async def test_a_pool_whose_connections_are_all_busy_says_so_after_two_seconds(
         *(database.read(lambda tx: tx.one("SELECT 1")) for _ in range(3)), return_exceptions=True
     )
     assert [type(each) for each in found] == [DatabaseUnavailable] * 3
-    assert 1.5 < time.monotonic() - began < 3
+    assert 1.5 < time.monotonic() - began < 4
     done.set()
     await asyncio.gather(*holding)
     assert await database.read(lambda tx: tx.one("SELECT 1")) is not None
@@ -565,7 +565,7 @@ async def test_a_server_that_was_killed_is_used_again_when_it_is_back(
         began = time.monotonic()
         with pytest.raises(DatabaseUnavailable):
             await attempt
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 5
     with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
         await open_database(url)
     postgres_cluster.start()
