@@ -147,7 +147,7 @@ class PostgresDatabase:
                     return await _attempt(connection, operation, locking=locking or attempt > 1)
                 except (VersionConflict, *_AGAIN):
                     if attempt > 1:
-                        await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311
+                        await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter
             return await _attempt(connection, operation, locking=True)
 
         return await self._with_connection(run)

@@ -36,7 +36,9 @@ async def test_an_inactive_user_holds_its_name(idp: IdentityProvider) -> None:
 async def test_active_that_is_taken_away_is_not_true_any_more(idp: IdentityProvider) -> None:
     created = await idp.create_user()
     await idp.patch(f"/Users/{created['id']}", remove("active"))
-    assert await idp.find("/Users", "active eq true") == []
+    for filter in ("active eq true", "active eq false", "active pr"):
+        assert await idp.find("/Users", filter) == []
+    assert await idp.find("/Users", "not (active pr)") == [created["id"]]
 
 
 async def test_a_removed_user_is_gone_for_every_method(idp: IdentityProvider) -> None:
